@@ -1,0 +1,50 @@
+import type { MessageStatus, ReplyEndStatus, ReplyErrorCode } from "@grizz/protocol/constants"
+
+/** Times are RFC 3339 in UTC with millisecond or finer fraction; ids are lower-case UUIDs. */
+export interface Conversation {
+  id: string
+  userId: string
+  title: string | null
+  /** Calendar day `YYYY-MM-DD`; null outside the calendar. */
+  day: string | null
+  timezone: string | null
+  createdAt: string
+  updatedAt: string
+}
+
+export interface Message {
+  id: string
+  conversationId: string
+  position: number
+  role: "user" | "assistant"
+  content: string
+  metadata: Record<string, unknown> | null
+  status: MessageStatus
+  createdAt: string
+}
+
+/** Who writes a reply's text: `attempt` fences out every earlier writer. */
+export interface RunningReply {
+  id: string
+  conversationId: string
+  /** The message it answers. */
+  messageId: string
+  position: number
+  /** From 1. */
+  attempt: number
+}
+
+export interface ReplyUsage {
+  inputTokens: number
+  outputTokens: number
+}
+
+/** A reply's one end; `message` is the reply as history shows it. */
+export interface ReplyEnd {
+  replyId: string
+  attempt: number
+  status: ReplyEndStatus
+  message: Message
+  error: { code: ReplyErrorCode; message: string } | null
+  usage: ReplyUsage | null
+}

@@ -1,0 +1,185 @@
+import type { ReplyEndStatus, ReplyErrorCode } from "@grizz/protocol/constants"
+import type { Conversation, Message, ReplyEnd, ReplyUsage, RunningReply } from "./domain.ts"
+
+// Database -----------------------------------------------------------------------------------------------------------
+
+export interface ConversationStore {
+  /** The user's conversation of that day; made, race-free, when there is none. `day` is `YYYY-MM-DD`. */
+  today(userId: string, day: string, timezone: string): Promise<Conversation>
+  create(userId: string, title: string | null): Promise<Conversation>
+  /** Newest first by `(updatedAt, id)`; `before` is the last row of the previous page. */
+  list(userId: string, page: { limit: number; before?: { updatedAt: string; id: string } | undefined }): Promise<Conversation[]>
+  /** Null also for someone else's. */
+  find(userId: string, conversationId: string): Promise<Conversation | null>
+  rename(userId: string, conversationId: string, title: string | null): Promise<Conversation | null>
+  /** True when there was one to delete. */
+  delete(userId: string, conversationId: string): Promise<boolean>
+}
+
+export interface MessagePageRequest {
+  limit: number
+  /** Only positions below this one. */
+  before?: number | undefined
+  superseded: boolean
+}
+
+export interface MessageStore {
+  /** The newest page below `before`, ascending by position; null when the conversation is not the user's. */
+  page(userId: string, conversationId: string, request: MessagePageRequest): Promise<Message[] | null>
+}
+
+export interface NewMessage {
+  userId: string
+  conversationId: string
+  messageId: string
+  content: string
+  metadata: Record<string, unknown> | null
+  /** Id that the reply gets, should this be the first time the message is seen. */
+  replyId: string
+}
+
+/** A reply that this node is to produce now, with its context: earlier messages in order, then the one it answers. */
+export interface ReplyJob {
+  reply: RunningReply
+  context: ContextMessage[]
+  /** Stop was asked for while it was queued: it ends without a model call. */
+  stopRequested: boolean
+}
+
+export interface ContextMessage {
+  role: "user" | "assistant"
+  content: string
+}
+
+export type Accepted =
+  | { outcome: "accepted"; message: Message; replyId: string; job: ReplyJob | null }
+  | { outcome: "repeat"; messageId: string; replyId: string }
+  | { outcome: "conflict" }
+  | { outcome: "not_found" }
+
+/** What is stored of one conversation after a cursor, or its newest page; all of one instant. */
+export interface ConversationView {
+  conversation: Conversation
+  /** Ascending by position; a message of role `assistant` is an ended reply. */
+  messages: Message[]
+  /** What the replies among `messages` carry beside their text, by reply id. */
+  ends: Map<string, StoredReplyEnd>
+  running: (RunningReply & { text: string }) | null
+  queued: { replyId: string; messageId: string }[]
+  /** Highest position of a user's message, and of an ended reply with its attempt; -1 and 0 where there is none. */
+  newest: { message: number; endedReply: number; endedAttempt: number }
+}
+
+export interface StoredReplyEnd {
+  messageId: string
+  attempt: number
+  errorCode: ReplyErrorCode | null
+  usage: ReplyUsage | null
+  /** RFC 3339. */
+  endedAt: string
+}
+
+export interface ReplyOutcome {
+  status: ReplyEndStatus
+  text: string
+  error: { code: ReplyErrorCode; message: string } | null
+  usage: ReplyUsage | null
+  /** Model that answered, as it named itself; null when none was called. */
+  model: string | null
+}
+
+/** What one heartbeat of a node learned about the replies it runs. */
+export interface Heartbeat {
+  /** Replies whose stop was asked for. */
+  stopped: string[]
+  /** Replies that are no longer this node's. */
+  lost: string[]
+}
+
+export interface ReplyStore {
+  /**
+   * Owner check, idempotent insert, reply row and context in one round trip, committed when it resolves.
+   * `contextMessages` counts the new message in.
+   */
+  accept(message: NewMessage, owner: string, contextMessages: number): Promise<Accepted>
+  /**
+   * Saves the end of a reply that `owner` runs, and starts the conversation's next queued reply for it.
+   * Null when the reply is no longer the owner's: nothing was written.
+   */
+  end(
+    reply: RunningReply,
+    outcome: ReplyOutcome,
+    owner: string,
+    contextMessages: number,
+  ): Promise<{ end: ReplyEnd; next: ReplyJob | null } | null>
+  /** Asks for a stop, durably. Null when the reply is not the user's; `ended` when there is nothing left to stop. */
+  requestStop(userId: string, replyId: string): Promise<"requested" | "ended" | null>
+  /** One statement for all replies of a node: renews leases, saves the text so far, brings back stops and losses. */
+  heartbeat(owner: string, replies: { replyId: string; attempt: number; text: string }[]): Promise<Heartbeat>
+  /** Ends as `interrupted`, with the text that was saved, replies whose lease has run out; brings their conversations' next. */
+  expire(owner: string, contextMessages: number): Promise<{ reply: RunningReply; end: ReplyEnd; next: ReplyJob | null }[]>
+  /** What a reader needs to begin, in one round trip; null when the conversation is not the user's. */
+  view(
+    userId: string,
+    conversationId: string,
+    after: { message: number; reply: number } | null,
+  ): Promise<ConversationView | null>
+}
+
+/** Whether the database answers now; rejects with what is wrong. */
+export interface Pingable {
+  ping(): Promise<void>
+}
+
+// Live replies -------------------------------------------------------------------------------------------------------
+
+/** One thing that happened in a conversation. Frames are encoded once and shared by all readers. */
+export type ConversationEvent =
+  | { type: "message.added"; message: Message; replyId: string; cursor: string }
+  | { type: "reply.started"; reply: RunningReply; cursor: string }
+  | { type: "reply.delta"; replyId: string; text: string; cursor: string }
+  | { type: "reply.restarted"; reply: RunningReply; cursor: string }
+  | { type: "reply.ended"; end: ReplyEnd; cursor: string }
+
+// The model ----------------------------------------------------------------------------------------------------------
+
+export interface ModelMessage {
+  role: "system" | "user" | "assistant"
+  content: string
+}
+
+export interface ModelRequest {
+  messages: readonly ModelMessage[]
+  /** Called with each piece of text in order, never empty, well-formed UTF-16 without NUL. Must not throw. */
+  onText: (text: string) => void
+  /** Aborting ends the call; `stream` then rejects with the signal's reason. */
+  signal: AbortSignal
+}
+
+export interface ModelResult {
+  finishReason: "stop" | "length"
+  usage: ReplyUsage | null
+  /** As the model named itself. */
+  model: string
+}
+
+export interface LlmClient {
+  /**
+   * One streamed answer. Resolves only when the model said that it finished.
+   * @throws ReplyFailure model_timeout | model_unavailable | model_refused | model_invalid; the text already given stays given
+   */
+  stream(request: ModelRequest): Promise<ModelResult>
+}
+
+// Sign-in ------------------------------------------------------------------------------------------------------------
+
+export interface VerifiedUser {
+  userId: string
+  /** Milliseconds since the Unix epoch. */
+  expiresAt: number
+}
+
+export interface TokenVerifier {
+  /** @throws ChatError `unauthenticated`, or `unavailable` when the keys cannot be had */
+  verify(token: string): Promise<VerifiedUser>
+}

@@ -1,0 +1,96 @@
+import * as z from "zod"
+import { limits, messageStatuses, requestErrorCodes } from "./constants.ts"
+import { messageContent, messageMetadata, storableString } from "./text.ts"
+
+/** An id of the wire: any UUID, answered in lower case. */
+export const uuid = z.guid().toLowerCase()
+
+/** RFC 3339 in UTC. */
+const timestamp = z.iso.datetime()
+
+export const conversationResource = z
+  .object({
+    id: uuid,
+    user_id: uuid,
+    title: z.string().nullable(),
+    /** The user's calendar day, or null for a conversation outside the calendar. */
+    conv_day: z.iso.date().nullable(),
+    timezone: z.string().nullable(),
+    created_at: timestamp,
+    updated_at: timestamp,
+  })
+  .meta({ id: "Conversation" })
+export type ConversationResource = z.infer<typeof conversationResource>
+
+export const messageResource = z
+  .object({
+    id: uuid,
+    conversation_id: uuid,
+    /** From 0, ascending, without a tie. */
+    position: z.int().min(0),
+    role: z.enum(["user", "assistant"]),
+    content: z.string(),
+    metadata: z.record(z.string(), z.unknown()).nullable(),
+    status: z.enum(messageStatuses),
+    created_at: timestamp,
+  })
+  .meta({ id: "Message" })
+export type MessageResource = z.infer<typeof messageResource>
+
+const nextCursor = z.string().nullable()
+export const conversationPage = z
+  .object({ data: z.array(conversationResource), next_cursor: nextCursor })
+  .meta({ id: "ConversationPage" })
+export type ConversationPage = z.infer<typeof conversationPage>
+export const messagePage = z
+  .object({ data: z.array(messageResource), next_cursor: nextCursor })
+  .meta({ id: "MessagePage" })
+export type MessagePage = z.infer<typeof messagePage>
+
+const pageLimit = z.coerce.number().int().min(1).max(limits.pageMax).default(limits.pageDefault)
+export const conversationPageQuery = z.strictObject({ limit: pageLimit, cursor: z.string().max(500).optional() })
+export const messagePageQuery = z.strictObject({
+  limit: pageLimit,
+  before: z.string().max(500).optional(),
+  superseded: z.enum(["true", "false"]).optional(),
+})
+export const todayQuery = z.strictObject({ tz: z.string().max(100).default("UTC") })
+
+const title = storableString.max(limits.titleMaxLength).nullable()
+export const conversationCreate = z.strictObject({ title: title.optional() })
+export const conversationUpdate = z.strictObject({ title })
+export const messageCreate = z.strictObject({ id: uuid, content: messageContent, metadata: messageMetadata.optional() })
+
+/** RFC 9457, with a stable `code`. */
+export const problem = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.enum(requestErrorCodes),
+  })
+  .meta({ id: "Problem" })
+export type Problem = z.infer<typeof problem>
+
+export const health = z.object({ status: z.literal("ok") }).meta({ id: "Health" })
+export const readiness = z
+  .object({
+    status: z.enum(["ready", "unavailable"]),
+    checks: z.record(z.string(), z.object({ status: z.enum(["ok", "failed"]), detail: z.string().optional() })),
+  })
+  .meta({ id: "Readiness" })
+
+export const devTokenCreate = z.strictObject({ user_id: uuid.optional() })
+export const devToken = z.object({ access_token: z.string(), user_id: uuid }).meta({ id: "DevToken" })
+
+/** What the page needs to know before anyone has signed in. */
+export const pageConfig = z
+  .object({
+    sign_in: z.enum(["development", "supabase"]),
+    model: z.enum(["offline", "openai"]),
+    supabase_url: z.string().nullable(),
+    supabase_publishable_key: z.string().nullable(),
+  })
+  .meta({ id: "PageConfig" })
+export type PageConfig = z.infer<typeof pageConfig>
