@@ -45,6 +45,7 @@ export interface ReplyEnd {
   attempt: number
   status: ReplyEndStatus
   message: Message
-  error: { code: ReplyErrorCode; message: string } | null
+  /** Set exactly when `status` is `failed`. */
+  errorCode: ReplyErrorCode | null
   usage: ReplyUsage | null
 }

@@ -8,7 +8,10 @@ export interface ConversationStore {
   today(userId: string, day: string, timezone: string): Promise<Conversation>
   create(userId: string, title: string | null): Promise<Conversation>
   /** Newest first by `(updatedAt, id)`; `before` is the last row of the previous page. */
-  list(userId: string, page: { limit: number; before?: { updatedAt: string; id: string } | undefined }): Promise<Conversation[]>
+  list(
+    userId: string,
+    page: { limit: number; before?: { updatedAt: string; id: string } | undefined },
+  ): Promise<Conversation[]>
   /** Null also for someone else's. */
   find(userId: string, conversationId: string): Promise<Conversation | null>
   rename(userId: string, conversationId: string, title: string | null): Promise<Conversation | null>
@@ -82,7 +85,8 @@ export interface StoredReplyEnd {
 export interface ReplyOutcome {
   status: ReplyEndStatus
   text: string
-  error: { code: ReplyErrorCode; message: string } | null
+  /** Set exactly when `status` is `failed`. */
+  errorCode: ReplyErrorCode | null
   usage: ReplyUsage | null
   /** Model that answered, as it named itself; null when none was called. */
   model: string | null
@@ -117,7 +121,10 @@ export interface ReplyStore {
   /** One statement for all replies of a node: renews leases, saves the text so far, brings back stops and losses. */
   heartbeat(owner: string, replies: { replyId: string; attempt: number; text: string }[]): Promise<Heartbeat>
   /** Ends as `interrupted`, with the text that was saved, replies whose lease has run out; brings their conversations' next. */
-  expire(owner: string, contextMessages: number): Promise<{ reply: RunningReply; end: ReplyEnd; next: ReplyJob | null }[]>
+  expire(
+    owner: string,
+    contextMessages: number,
+  ): Promise<{ reply: RunningReply; end: ReplyEnd; next: ReplyJob | null }[]>
   /** What a reader needs to begin, in one round trip; null when the conversation is not the user's. */
   view(
     userId: string,

@@ -18,11 +18,7 @@ export class ChatError extends Error {
 export class ReplyFailure extends ChatError {
   declare readonly code: ReplyErrorCode
 
-  constructor(
-    code: ReplyErrorCode,
-    message: string,
-    options: { cause?: unknown; retryAfterMs?: number } = {},
-  ) {
+  constructor(code: ReplyErrorCode, message: string, options: { cause?: unknown; retryAfterMs?: number } = {}) {
     super(code, message, options)
     this.name = "ReplyFailure"
   }
