@@ -200,3 +200,25 @@ function toAuthConfig(settings: Settings): AuthConfig {
     publishableKey: settings.SUPABASE_PUBLISHABLE_KEY ?? null,
   }
 }
+
+/** Every value of the configuration that must not be printed. */
+export function configSecrets(config: Config): string[] {
+  const { auth, database, llm } = config
+  const password = database.url === null ? undefined : URL.parse(database.url)?.password
+  const secrets = [
+    llm.endpoint?.apiKey,
+    auth.kind === "supabase" ? auth.jwtSecret : null,
+    password,
+    password === undefined ? undefined : decodePassword(password),
+  ]
+  return secrets.filter((secret) => secret !== null && secret !== undefined).filter((secret) => secret !== "")
+}
+
+function decodePassword(password: string): string {
+  try {
+    return decodeURIComponent(password)
+  } catch (error) {
+    if (error instanceof URIError) return password
+    throw error
+  }
+}
