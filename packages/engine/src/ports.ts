@@ -65,7 +65,7 @@ export interface ConversationView {
   conversation: Conversation
   /** Ascending by position; a message of role `assistant` is an ended reply. */
   messages: Message[]
-  /** What the replies among `messages` carry beside their text, by reply id. */
+  /** What the replies among `messages` carry beside their text, by reply id; none for what an older engine stored. */
   ends: Map<string, StoredReplyEnd>
   running: (RunningReply & { text: string }) | null
   queued: { replyId: string; messageId: string }[]
@@ -120,12 +120,20 @@ export interface ReplyStore {
   requestStop(userId: string, replyId: string): Promise<"requested" | "ended" | null>
   /** One statement for all replies of a node: renews leases, saves the text so far, brings back stops and losses. */
   heartbeat(owner: string, replies: { replyId: string; attempt: number; text: string }[]): Promise<Heartbeat>
-  /** Ends as `interrupted`, with the text that was saved, replies whose lease has run out; brings their conversations' next. */
+  /**
+   * Ends, with the text that was saved and as a new attempt, replies whose lease has run out: `stopped` where a stop was
+   * asked for, else `failed` with `interrupted`. Brings those conversations' next. `ended` is null where replies were
+   * queued behind none (the running one was erased). At most 100 conversations a call.
+   */
   expire(
     owner: string,
     contextMessages: number,
-  ): Promise<{ reply: RunningReply; end: ReplyEnd; next: ReplyJob | null }[]>
-  /** What a reader needs to begin, in one round trip; null when the conversation is not the user's. */
+  ): Promise<{ ended: { reply: RunningReply; end: ReplyEnd } | null; next: ReplyJob | null }[]>
+  /**
+   * What a reader needs to begin, in one round trip; null when the conversation is not the user's. `messages` are
+   * without `after` the newest 50, superseded replies left out; with it every message above `after.message` and every
+   * ended reply from `after.reply` on, the first 501 of them: more than 500 means that the cursor is too far back.
+   */
   view(
     userId: string,
     conversationId: string,
@@ -140,13 +148,71 @@ export interface Pingable {
 
 // Live replies -------------------------------------------------------------------------------------------------------
 
-/** One thing that happened in a conversation. Frames are encoded once and shared by all readers. */
+/**
+ * A point in one conversation's events. Events are ordered by position: announced messages up to `message`, replies
+ * before `reply`, and of the reply at `reply` the attempt `attempt` up to `offset`, and its end when `ended`.
+ */
+export interface Cursor {
+  /** Highest position of a user's message announced; -1 for none. */
+  message: number
+  /** Highest position of a reply announced; -1 for none. */
+  reply: number
+  attempt: number
+  /** UTF-16 units of the reply's text. */
+  offset: number
+  ended: boolean
+}
+
+/** One thing that happened in a conversation; the same object goes to every reader, so that it is encoded once. */
 export type ConversationEvent =
-  | { type: "message.added"; message: Message; replyId: string; cursor: string }
-  | { type: "reply.started"; reply: RunningReply; cursor: string }
-  | { type: "reply.delta"; replyId: string; text: string; cursor: string }
-  | { type: "reply.restarted"; reply: RunningReply; cursor: string }
-  | { type: "reply.ended"; end: ReplyEnd; cursor: string }
+  | { type: "message.added"; message: Message; replyId: string }
+  | { type: "reply.started"; reply: RunningReply }
+  | { type: "reply.delta"; replyId: string; text: string }
+  | { type: "reply.restarted"; reply: RunningReply }
+  | { type: "reply.ended"; end: ReplyEnd }
+
+/** What a log or a store holds of a conversation: a message that was announced, or a reply with its text so far. */
+export type LogEntry =
+  | { kind: "message"; message: Message; replyId: string }
+  | { kind: "reply"; reply: RunningReply; text: string; end: ReplyEnd | null }
+
+/** Where a reader's events go. */
+export interface EventSink {
+  /** `cursor` is the point after this event, valid during the call. False: the reader is full until it says `resume`. */
+  write(event: ConversationEvent, cursor: Cursor): boolean
+  /** The reader is over, and nothing follows. */
+  close(reason: "deleted" | "too_slow"): void
+}
+
+/** One reader of a conversation. What is announced from its making on is kept for it. */
+export interface Following {
+  /** Text so far of a reply that is live here; null when it is not. */
+  liveReply(replyId: string): { attempt: number; text: string } | null
+  /** Starts the events after `cursor`: those of `stored` first, then the live ones; each once. */
+  begin(cursor: Cursor, stored: LogEntry[]): void
+  /** The reader has room again. */
+  resume(): void
+  stop(): void
+}
+
+/** The one writer of one attempt of a reply. */
+export interface ReplyWriter {
+  readonly text: string
+  append(text: string): void
+  end(end: ReplyEnd): void
+  /** Lets go of a reply that is no longer this node's; readers hear of it from its next owner. */
+  abandon(): void
+}
+
+/** The live part of conversations: what was announced, and the text of replies that run. */
+export interface ReplyLog {
+  announce(message: Message, replyId: string): void
+  /** Begins an attempt; a later attempt of the same reply starts from an empty text. */
+  start(reply: RunningReply): ReplyWriter
+  follow(conversationId: string, sink: EventSink): Following
+  /** The conversation was deleted: its readers are closed. */
+  drop(conversationId: string): void
+}
 
 // The model ----------------------------------------------------------------------------------------------------------
 

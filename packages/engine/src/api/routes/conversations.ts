@@ -1,0 +1,94 @@
+import {
+  conversationCreate,
+  conversationPage,
+  conversationPageQuery,
+  conversationResource as conversationSchema,
+  conversationUpdate,
+  problem,
+  todayQuery,
+} from "@grizz/protocol"
+import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod"
+import * as z from "zod"
+import { ChatError } from "../../core/errors.ts"
+import type { TokenVerifier } from "../../ports.ts"
+import type { ConversationService, ListPlace } from "../../services/conversation-service.ts"
+import { parseId, requireUser } from "../authenticate.ts"
+import { conversationResource } from "../wire.ts"
+
+const security = [{ bearer: [] }]
+const tags = ["Conversations"]
+const refused = { "4xx": problem, "5xx": problem }
+const idParams = z.object({ id: z.string() })
+
+export function conversationRoutes(conversations: ConversationService, verifier: TokenVerifier): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.addHook("onRequest", requireUser(verifier))
+    app.addHook("onSend", async (_, reply) => void reply.header("cache-control", "no-store"))
+
+    const today = { tags, security, summary: "Today's conversation in the user's zone, made on first use" }
+    app.get(
+      "/conversations/today",
+      { schema: { ...today, querystring: todayQuery, response: { 200: conversationSchema, ...refused } } },
+      async ({ userId, query }) => conversationResource(await conversations.today(userId, query.tz)),
+    )
+
+    const list = { tags, security, summary: "The user's conversations, the one last spoken in first" }
+    app.get(
+      "/conversations",
+      { schema: { ...list, querystring: conversationPageQuery, response: { 200: conversationPage, ...refused } } },
+      async ({ userId, query }) => {
+        const before = query.cursor === undefined ? undefined : decodePlace(query.cursor)
+        const { items, next } = await conversations.list(userId, query.limit, before)
+        return { data: items.map(conversationResource), next_cursor: next === null ? null : encodePlace(next) }
+      },
+    )
+
+    const create = { tags, security, summary: "A conversation outside the calendar" }
+    app.post(
+      "/conversations",
+      { schema: { ...create, body: conversationCreate.nullish(), response: { 201: conversationSchema, ...refused } } },
+      async ({ userId, body }, reply) => {
+        void reply.code(201)
+        return conversationResource(await conversations.create(userId, body?.title ?? null))
+      },
+    )
+
+    const one = { tags, security, params: idParams }
+    app.get(
+      "/conversations/:id",
+      { schema: { ...one, summary: "One conversation", response: { 200: conversationSchema, ...refused } } },
+      async ({ userId, params }) => conversationResource(await conversations.find(userId, conversationId(params))),
+    )
+
+    const rename = { ...one, summary: "Gives a conversation another title", body: conversationUpdate }
+    app.patch(
+      "/conversations/:id",
+      { schema: { ...rename, response: { 200: conversationSchema, ...refused } } },
+      async ({ userId, params, body }) =>
+        conversationResource(await conversations.rename(userId, conversationId(params), body.title)),
+    )
+
+    const remove = { ...one, summary: "Deletes a conversation, its messages and replies" }
+    app.delete(
+      "/conversations/:id",
+      { schema: { ...remove, response: { 204: z.null(), ...refused } } },
+      async ({ userId, params }, reply) => {
+        await conversations.delete(userId, conversationId(params))
+        return reply.code(204).send(null)
+      },
+    )
+  }
+}
+
+const conversationId = ({ id }: { id: string }) => parseId(id, "conversation")
+
+const encodePlace = ({ updatedAt, id }: ListPlace) => Buffer.from(`${updatedAt} ${id}`).toString("base64url")
+
+const place = z.tuple([z.iso.datetime(), z.guid()])
+
+/** @throws ChatError `invalid_request` for what no page gave as its `next_cursor` */
+function decodePlace(cursor: string): ListPlace {
+  const parsed = place.safeParse(Buffer.from(cursor, "base64url").toString().split(" "))
+  if (!parsed.success) throw new ChatError("invalid_request", "cursor: must be the next_cursor of an earlier page.")
+  return { updatedAt: parsed.data[0], id: parsed.data[1] }
+}

@@ -1,0 +1,38 @@
+import { messagePage, messagePageQuery, problem } from "@grizz/protocol"
+import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod"
+import * as z from "zod"
+import { ChatError } from "../../core/errors.ts"
+import type { TokenVerifier } from "../../ports.ts"
+import type { ConversationService } from "../../services/conversation-service.ts"
+import { parseId, requireUser } from "../authenticate.ts"
+import { messageResource } from "../wire.ts"
+
+export function messageRoutes(conversations: ConversationService, verifier: TokenVerifier): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.addHook("onRequest", requireUser(verifier))
+    app.addHook("onSend", async (_, reply) => void reply.header("cache-control", "no-store"))
+
+    const schema = {
+      tags: ["Messages"],
+      security: [{ bearer: [] }],
+      summary: "History: the newest page first, each page ascending by position",
+      params: z.object({ id: z.string() }),
+      querystring: messagePageQuery,
+      response: { 200: messagePage, "4xx": problem, "5xx": problem },
+    }
+    app.get("/conversations/:id/messages", { schema }, async ({ userId, params, query }) => {
+      const before = query.before === undefined ? undefined : parseBefore(query.before)
+      const request = { limit: query.limit, before, superseded: query.superseded === "true" }
+      const { items, next } = await conversations.history(userId, parseId(params.id, "conversation"), request)
+      return { data: items.map(messageResource), next_cursor: next === null ? null : String(next) }
+    })
+  }
+}
+
+/** @throws ChatError `invalid_request` for what no page gave as its `next_cursor` */
+function parseBefore(cursor: string): number {
+  if (!/^\d{1,9}$/.test(cursor)) {
+    throw new ChatError("invalid_request", "before: must be the next_cursor of an earlier page.")
+  }
+  return Number(cursor)
+}

@@ -1,0 +1,105 @@
+import type {
+  ConversationResource,
+  MessageResource,
+  ReplyError,
+  ReplyErrorCode,
+  RequestErrorCode,
+  ServerFrame,
+} from "@grizz/protocol"
+import type { Conversation, Message, ReplyEnd, RunningReply } from "../domain.ts"
+import type { ConversationEvent, Cursor } from "../ports.ts"
+import type { Beginning } from "../services/conversation-reader.ts"
+import { cursorPrefix, encodeCursor } from "../services/cursor.ts"
+
+export function conversationResource(conversation: Conversation): ConversationResource {
+  const { id, userId, title, day, timezone, createdAt, updatedAt } = conversation
+  return { id, user_id: userId, title, conv_day: day, timezone, created_at: createdAt, updated_at: updatedAt }
+}
+
+export function messageResource(message: Message): MessageResource {
+  const { id, conversationId, position, role, content, metadata, status, createdAt } = message
+  return { id, conversation_id: conversationId, position, role, content, metadata, status, created_at: createdAt }
+}
+
+/** What a person reads when a reply failed, and whether asking again can help. */
+const replyErrors = {
+  model_timeout: { message: "The model took too long to answer.", retryable: true },
+  model_unavailable: { message: "The model cannot be reached at the moment.", retryable: true },
+  model_refused: { message: "The model declined to answer this.", retryable: false },
+  model_invalid: { message: "The model gave an answer that could not be used.", retryable: true },
+  interrupted: { message: "The answer was interrupted before it was complete.", retryable: true },
+} as const satisfies Record<ReplyErrorCode, Omit<ReplyError, "code">>
+
+export function replyError(code: ReplyErrorCode): ReplyError {
+  return { code, ...replyErrors[code] }
+}
+
+export function errorFrame(code: RequestErrorCode, message: string, ref: string | null): string {
+  return frame({ type: "error", code, message, ref })
+}
+
+export const frame = (value: ServerFrame): string => JSON.stringify(value)
+
+/** Encodes one conversation's frames. An event that many readers share at the same cursor is encoded once. */
+export class FrameEncoder {
+  readonly #cursorPrefix: string
+
+  constructor(conversationId: string) {
+    this.#cursorPrefix = cursorPrefix(conversationId)
+  }
+
+  ready({ conversation, cursor, snapshot }: Beginning): string {
+    const reply = snapshot?.reply ?? null
+    return frame({
+      type: "ready",
+      conversation: conversationResource(conversation),
+      cursor: encodeCursor(this.#cursorPrefix, cursor),
+      messages: snapshot?.messages.map(messageResource) ?? null,
+      reply: reply === null ? null : { ...startOf(reply), text: reply.text },
+      queued: snapshot?.queued.map(({ replyId, messageId }) => ({ reply_id: replyId, message_id: messageId })) ?? null,
+    })
+  }
+
+  event(event: ConversationEvent, at: Cursor): string {
+    const cursor = encodeCursor(this.#cursorPrefix, at)
+    const known = encodedEvents.get(event)
+    if (known?.cursor === cursor) return known.text
+    const text = encode(event, cursor)
+    encodedEvents.set(event, { cursor, text })
+    return text
+  }
+}
+
+const encodedEvents = new WeakMap<ConversationEvent, { cursor: string; text: string }>()
+
+function encode(event: ConversationEvent, cursor: string): string {
+  switch (event.type) {
+    case "message.added":
+      return frame({ type: event.type, message: messageResource(event.message), reply_id: event.replyId, cursor })
+    case "reply.started":
+      return frame({ type: event.type, ...startOf(event.reply), cursor })
+    case "reply.delta":
+      return frame({ type: event.type, reply_id: event.replyId, text: event.text, cursor })
+    case "reply.restarted":
+      return frame({ type: event.type, reply_id: event.reply.id, attempt: event.reply.attempt, cursor })
+    case "reply.ended":
+      return frame(ended(event.end, cursor))
+  }
+}
+
+function startOf({ id, messageId, attempt }: RunningReply): { reply_id: string; message_id: string; attempt: number } {
+  return { reply_id: id, message_id: messageId, attempt }
+}
+
+function ended(end: ReplyEnd, cursor: string): ServerFrame {
+  const { replyId, status, message, errorCode, usage } = end
+  return {
+    type: "reply.ended",
+    reply_id: replyId,
+    status,
+    message: messageResource(message),
+    error: errorCode === null ? null : replyError(errorCode),
+    usage: usage === null ? null : { input_tokens: usage.inputTokens, output_tokens: usage.outputTokens },
+    cursor,
+  }
+}

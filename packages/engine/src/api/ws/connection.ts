@@ -1,0 +1,33 @@
+import { closeCodes } from "@grizz/protocol/constants"
+import type { ChatService } from "../../services/chat-service.ts"
+import type { ReaderSink } from "../../services/conversation-reader.ts"
+import type { Socket } from "./socket.ts"
+
+/** Who is connected to what. */
+export interface Session {
+  userId: string
+  conversationId: string
+}
+
+/** One mode of the wire: takes the client's frames, and is the sink of the conversation's events. */
+export interface Connection extends ReaderSink {
+  /** One text frame of the client. Resolves when it has been dealt with; never rejects. */
+  receive(text: string): Promise<void>
+  /** A frame that is not text. */
+  refuseBinary(): void
+}
+
+export interface ConnectionOptions {
+  session: Session
+  socket: Socket
+  chat: ChatService
+  newId: () => string
+  /** Told of errors that are nobody's fault but ours. */
+  onUnexpected: (error: unknown) => void
+}
+
+/** Ends a connection whose reader is over. */
+export function closeReader(socket: Socket, reason: "deleted" | "too_slow"): void {
+  if (reason === "too_slow") socket.endSlowReader()
+  else socket.close(closeCodes.notFound, "the conversation was deleted")
+}

@@ -1,0 +1,72 @@
+import { messageContent } from "@grizz/protocol"
+import type { ConversationEvent } from "../../ports.ts"
+import { publicError } from "../problems.ts"
+import { replyError } from "../wire.ts"
+import { closeReader, type Connection, type ConnectionOptions } from "./connection.ts"
+
+/**
+ * The original's wire: a text frame in is a user's message; the text frames out are the pieces of the replies to this
+ * socket's messages, and nothing else.
+ */
+export class PlainConnection implements Connection {
+  readonly #options: ConnectionOptions
+  /** Messages of this socket whose reply has no id yet, and replies to them that have not ended. */
+  readonly #messageIds = new Set<string>()
+  readonly #replyIds = new Set<string>()
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options
+  }
+
+  begin(): void {}
+
+  write(event: ConversationEvent): boolean {
+    switch (event.type) {
+      case "message.added":
+        if (this.#messageIds.delete(event.message.id)) this.#replyIds.add(event.replyId)
+        return true
+      case "reply.started":
+        return true
+      case "reply.delta":
+        return this.#replyIds.has(event.replyId) ? this.#options.socket.write(event.text) : true
+      case "reply.restarted":
+        // What was sent cannot be taken back on this wire.
+        return this.#fail(event.reply.id, replyError("interrupted").message)
+      case "reply.ended": {
+        const { replyId, errorCode } = event.end
+        if (errorCode !== null) return this.#fail(replyId, replyError(errorCode).message)
+        this.#replyIds.delete(replyId)
+        return true
+      }
+    }
+  }
+
+  close(reason: "deleted" | "too_slow"): void {
+    closeReader(this.#options.socket, reason)
+  }
+
+  refuseBinary(): void {
+    this.#options.socket.write(errorText("Frames must be text."))
+  }
+
+  async receive(text: string): Promise<void> {
+    const { session, socket, chat, newId, onUnexpected } = this.#options
+    const messageId = newId()
+    try {
+      const content = messageContent.parse(text)
+      this.#messageIds.add(messageId)
+      await chat.accept({ ...session, messageId, content, metadata: null })
+    } catch (error) {
+      this.#messageIds.delete(messageId)
+      const { code, message } = publicError(error)
+      if (code === "internal") onUnexpected(error)
+      socket.write(errorText(message))
+    }
+  }
+
+  #fail(replyId: string, message: string): boolean {
+    return this.#replyIds.delete(replyId) ? this.#options.socket.write(errorText(message)) : true
+  }
+}
+
+const errorText = (message: string) => `\n\n[Error: ${message}]`

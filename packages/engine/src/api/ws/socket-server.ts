@@ -1,0 +1,196 @@
+import { once } from "node:events"
+import type { IncomingMessage, Server } from "node:http"
+import type { Duplex } from "node:stream"
+import { closeCodes, limits, SUBPROTOCOL } from "@grizz/protocol/constants"
+import { type WebSocket, WebSocketServer } from "ws"
+import { isOriginAllowed } from "../../auth/origin.ts"
+import { ChatError } from "../../core/errors.ts"
+import type { Logger } from "../../core/logger.ts"
+import { isLoopbackHost } from "../../core/loopback.ts"
+import { redactUrl } from "../../core/redact.ts"
+import type { Following, TokenVerifier } from "../../ports.ts"
+import type { ChatService } from "../../services/chat-service.ts"
+import type { ConversationReader } from "../../services/conversation-reader.ts"
+import type { ConversationService } from "../../services/conversation-service.ts"
+import { parseId } from "../authenticate.ts"
+import type { Connection, Session } from "./connection.ts"
+import { PlainConnection } from "./plain-connection.ts"
+import { Socket } from "./socket.ts"
+import { TypedConnection } from "./typed-connection.ts"
+
+export interface SocketServerOptions {
+  logger: Logger
+  verifier: TokenVerifier
+  conversations: ConversationService
+  chat: ChatService
+  reader: ConversationReader
+  allowedOrigins: readonly string[]
+  /** Refuse a `Host` that is not loopback (development sign-in). */
+  loopbackOnly: boolean
+  newId: () => string
+}
+
+const path = /^\/ws\/chat\/([^/]+)$/
+
+/** How long a client may take to answer the close of a shutdown. */
+const closeTimeoutMs = 1000
+
+/** Close code of a connection that cannot be served now: try again later. */
+const unavailable = 1013
+
+/** The WebSocket side: upgrades, signs in, and joins each socket to its conversation. */
+export class SocketServer {
+  readonly #options: SocketServerOptions
+  readonly #server: WebSocketServer
+  readonly #sockets = new Map<WebSocket, Socket>()
+  readonly #socketsOfUser = new Map<string, number>()
+  readonly #heartbeat: NodeJS.Timeout
+  #isClosing = false
+
+  constructor(options: SocketServerOptions) {
+    this.#options = options
+    this.#server = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      maxPayload: limits.frameMaxBytes,
+      perMessageDeflate: false,
+      handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+    })
+    // One timer for all sockets.
+    this.#heartbeat = setInterval(() => {
+      for (const socket of this.#sockets.values()) socket.beat()
+    }, limits.pingIntervalMs)
+    this.#heartbeat.unref()
+  }
+
+  attach(server: Server): void {
+    server.on("upgrade", (request, stream, head) => this.#upgrade(request, stream, head))
+  }
+
+  /** Takes no more sockets. */
+  refuseNew(): void {
+    this.#isClosing = true
+  }
+
+  /** Closes the open sockets, so that their clients come back at once; those that do not answer are cut. */
+  async close(): Promise<void> {
+    this.refuseNew()
+    clearInterval(this.#heartbeat)
+    const closed = [...this.#sockets].map(([ws, socket]) => {
+      socket.close(closeCodes.restarting, "restarting")
+      return once(ws, "close")
+    })
+    const cut = setTimeout(() => {
+      for (const ws of this.#sockets.keys()) ws.terminate()
+    }, closeTimeoutMs)
+    await Promise.all(closed)
+    clearTimeout(cut)
+  }
+
+  #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
+    stream.on("error", () => stream.destroy())
+    const url = URL.parse(request.url ?? "", "http://engine")
+    const { origin, host = "" } = request.headers
+    const { allowedOrigins, loopbackOnly } = this.#options
+    if (this.#isClosing) return refuseUpgrade(stream, "503 Service Unavailable")
+    if (url === null || !path.test(url.pathname)) return refuseUpgrade(stream, "404 Not Found")
+    if (loopbackOnly && !isLoopbackHost(host)) return refuseUpgrade(stream, "403 Forbidden")
+    if (!isOriginAllowed({ origin, host, allowedOrigins })) return refuseUpgrade(stream, "403 Forbidden")
+    this.#server.handleUpgrade(request, stream, head, (socket) => void this.#open(socket, request, url))
+  }
+
+  /** Never rejects: whatever goes wrong is said to the client by a close code. */
+  async #open(ws: WebSocket, request: IncomingMessage, url: URL): Promise<void> {
+    const socket = new Socket(ws)
+    this.#sockets.set(ws, socket)
+    ws.once("close", () => this.#sockets.delete(ws))
+    ws.on("error", () => ws.terminate())
+    ws.on("pong", () => (socket.isAlive = true))
+    // Nothing is read before the client is known; what it sends meanwhile waits in the connection.
+    ws.pause()
+    try {
+      await this.#join(ws, socket, request, url)
+      ws.resume()
+    } catch (error) {
+      const { code, reason } = closeOf(error)
+      if (code === 1011) this.#options.logger.error({ err: error }, "connection failed unexpectedly")
+      const { logger } = this.#options
+      logger.info({ url: redactUrl(request.url ?? ""), close_code: code, reason }, "connection refused")
+      ws.resume()
+      socket.close(code, reason)
+    }
+  }
+
+  async #join(ws: WebSocket, socket: Socket, request: IncomingMessage, url: URL): Promise<void> {
+    const isTyped = ws.protocol === SUBPROTOCOL
+    if (!isTyped && request.headers["sec-websocket-protocol"] !== undefined) {
+      throw new ChatError("invalid_request", `the subprotocol must be ${SUBPROTOCOL}, or none`)
+    }
+    const { verifier, conversations, reader, chat, newId, logger } = this.#options
+    const { userId } = await verifier.verify(credentials(request, url))
+    this.#countSocket(ws, userId)
+    const name = path.exec(url.pathname)![1]!
+    const conversationId =
+      name === "today"
+        ? (await conversations.today(userId, url.searchParams.get("tz") ?? "UTC")).id
+        : parseId(name, "conversation")
+    const session: Session = { userId, conversationId }
+    const onUnexpected = (error: unknown) =>
+      logger.error({ err: error, conversation_id: conversationId }, "frame failed")
+    const connection = new (isTyped ? TypedConnection : PlainConnection)({ session, socket, chat, newId, onUnexpected })
+    const following = await reader.follow(userId, conversationId, url.searchParams.get("after"), connection)
+    socket.following = following
+    this.#listen(ws, socket, connection, following)
+  }
+
+  #listen(ws: WebSocket, socket: Socket, connection: Connection, following: Following): void {
+    ws.once("close", () => following.stop())
+    ws.on("message", (data: Buffer, isBinary: boolean) => {
+      socket.isAlive = true
+      if (isBinary) connection.refuseBinary()
+      else void connection.receive(data.toString())
+    })
+  }
+
+  /** @throws ChatError `rate_limited` */
+  #countSocket(ws: WebSocket, userId: string): void {
+    const count = (this.#socketsOfUser.get(userId) ?? 0) + 1
+    if (count > limits.socketsPerUser) throw new ChatError("rate_limited", "too many connections of this user")
+    this.#socketsOfUser.set(userId, count)
+    ws.once("close", () => {
+      const left = this.#socketsOfUser.get(userId)! - 1
+      if (left > 0) this.#socketsOfUser.set(userId, left)
+      else this.#socketsOfUser.delete(userId)
+    })
+  }
+}
+
+function refuseUpgrade(stream: Duplex, status: string): void {
+  stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+}
+
+/** First found: `Authorization`, `?token=`. @throws ChatError `unauthenticated` */
+function credentials(request: IncomingMessage, url: URL): string {
+  const header = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1]
+  const token = header ?? url.searchParams.get("token")
+  if (token === null) throw new ChatError("unauthenticated", "a token is needed")
+  return token
+}
+
+function closeOf(error: unknown): { code: number; reason: string } {
+  if (!(error instanceof ChatError)) return { code: 1011, reason: "internal error" }
+  // A close reason holds 123 bytes.
+  const reason = error.message.slice(0, 100)
+  switch (error.code) {
+    case "invalid_request":
+      return { code: closeCodes.badRequest, reason }
+    case "unauthenticated":
+      return { code: closeCodes.unauthenticated, reason }
+    case "not_found":
+      return { code: closeCodes.notFound, reason }
+    case "rate_limited":
+      return { code: closeCodes.tooMany, reason }
+    default:
+      return { code: unavailable, reason }
+  }
+}

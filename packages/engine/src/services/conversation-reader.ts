@@ -1,0 +1,147 @@
+import { limits } from "@grizz/protocol/constants"
+import { ChatError } from "../core/errors.ts"
+import type { Conversation, Message, RunningReply } from "../domain.ts"
+import type { ConversationView, Cursor, EventSink, Following, LogEntry, ReplyLog, ReplyStore } from "../ports.ts"
+import { decodeCursor } from "./cursor.ts"
+
+/** Where a reader begins: at its own cursor, or at a snapshot. */
+export interface Beginning {
+  conversation: Conversation
+  cursor: Cursor
+  /** Null when the reader's own cursor was honoured. */
+  snapshot: {
+    messages: Message[]
+    reply: (RunningReply & { text: string }) | null
+    queued: { replyId: string; messageId: string }[]
+  } | null
+}
+
+export interface ReaderSink extends EventSink {
+  /** Comes once, before every event. */
+  begin(beginning: Beginning): void
+}
+
+/** Reads a conversation from a cursor on: subscribes, reads what is stored, then drops what that already covers. */
+export class ConversationReader {
+  readonly #store: ReplyStore
+  readonly #log: ReplyLog
+
+  constructor(store: ReplyStore, log: ReplyLog) {
+    this.#store = store
+    this.#log = log
+  }
+
+  /**
+   * @param after a cursor of the wire; one that cannot be honoured gives a snapshot
+   * @throws ChatError `not_found`, `unavailable`
+   */
+  async follow(userId: string, conversationId: string, after: string | null, sink: ReaderSink): Promise<Following> {
+    const following = this.#log.follow(conversationId, sink)
+    try {
+      const cursor = after === null ? null : decodeCursor(conversationId, after)
+      const resumed = cursor !== null && (await this.#resume(userId, conversationId, cursor, following, sink))
+      if (!resumed) await this.#beginAtSnapshot(userId, conversationId, following, sink)
+      return following
+    } catch (error) {
+      following.stop()
+      throw error
+    }
+  }
+
+  async #resume(
+    userId: string,
+    conversationId: string,
+    cursor: Cursor,
+    following: Following,
+    sink: ReaderSink,
+  ): Promise<boolean> {
+    const view = await this.#view(userId, conversationId, cursor)
+    const entries = isProvable(cursor, view) ? replay(view) : null
+    if (entries === null) return false
+    sink.begin({ conversation: view.conversation, cursor, snapshot: null })
+    following.begin(cursor, entries)
+    return true
+  }
+
+  async #beginAtSnapshot(
+    userId: string,
+    conversationId: string,
+    following: Following,
+    sink: ReaderSink,
+  ): Promise<void> {
+    const view = await this.#view(userId, conversationId, null)
+    const { running, newest } = view
+    const live = running === null ? null : following.liveReply(running.id)
+    const reply =
+      running !== null && live !== null && live.attempt >= running.attempt ? { ...running, ...live } : running
+    const cursor: Cursor =
+      reply === null
+        ? { message: newest.message, reply: newest.endedReply, attempt: newest.endedAttempt, offset: 0, ended: true }
+        : {
+            message: newest.message,
+            reply: reply.position,
+            attempt: reply.attempt,
+            offset: reply.text.length,
+            ended: false,
+          }
+    const snapshot = { messages: view.messages, reply, queued: view.queued }
+    sink.begin({ conversation: view.conversation, cursor, snapshot })
+    following.begin(cursor, [])
+  }
+
+  async #view(userId: string, conversationId: string, after: Cursor | null): Promise<ConversationView> {
+    const view = await this.#store.view(userId, conversationId, after)
+    if (view === null) throw new ChatError("not_found", "There is no such conversation.")
+    return view
+  }
+}
+
+/** Whether everything after the cursor is in the view: never a silent gap. */
+function isProvable(cursor: Cursor, { messages, ends, running, newest }: ConversationView): boolean {
+  if (messages.length > limits.resumeMaxMessages) return false
+  if (cursor.message > newest.message) return false
+  if (cursor.reply > Math.max(newest.endedReply, running?.position ?? -1)) return false
+  if (cursor.reply === running?.position) return !cursor.ended && cursor.attempt <= running.attempt
+  const stored = messages.find((message) => message.role === "assistant" && message.position === cursor.reply)
+  if (stored === undefined || cursor.ended) return cursor.ended
+  const attempt = ends.get(stored.id)?.attempt ?? 1
+  return cursor.attempt < attempt || (cursor.attempt === attempt && cursor.offset <= stored.content.length)
+}
+
+/** What is stored, as entries in the order in which it was announced; null when a message's reply is unknown. */
+function replay({ messages, ends, running, queued }: ConversationView): LogEntry[] | null {
+  const replyIds = new Map(queued.map(({ replyId, messageId }) => [messageId, replyId]))
+  if (running !== null) replyIds.set(running.messageId, running.id)
+  // Ascending, so that a message's first reply comes last and wins over a retry of it.
+  for (const { id, role } of messages.toReversed()) {
+    const end = role === "assistant" ? ends.get(id) : undefined
+    if (end !== undefined) replyIds.set(end.messageId, id)
+  }
+  const entries: LogEntry[] = []
+  const said = messages.filter(({ role }) => role === "user")
+  const sayUntil = (isAnnounced: (message: Message) => boolean): boolean => {
+    while (said.length > 0 && isAnnounced(said[0]!)) {
+      const message = said.shift()!
+      const replyId = replyIds.get(message.id)
+      if (replyId === undefined) return false
+      entries.push({ kind: "message", message, replyId })
+    }
+    return true
+  }
+  for (const message of messages) {
+    if (message.role !== "assistant") continue
+    const end = ends.get(message.id)
+    if (end === undefined || message.status === "sent") return null
+    const { messageId, attempt, errorCode, usage, endedAt } = end
+    const { id, conversationId, position, content: text } = message
+    const reply: RunningReply = { id, conversationId, messageId, position, attempt }
+    if (!sayUntil((earlier) => earlier.position < position)) return null
+    entries.push({ kind: "reply", reply, text, end: null })
+    if (!sayUntil((earlier) => earlier.createdAt <= endedAt)) return null
+    const replyEnd = { replyId: id, attempt, status: message.status, message, errorCode, usage }
+    entries.push({ kind: "reply", reply, text, end: replyEnd })
+  }
+  if (!sayUntil((message) => running === null || message.position < running.position)) return null
+  if (running !== null) entries.push({ kind: "reply", reply: running, text: running.text, end: null })
+  return sayUntil(() => true) ? entries : null
+}

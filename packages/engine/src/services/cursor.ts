@@ -1,0 +1,25 @@
+import type { Cursor } from "../ports.ts"
+
+/**
+ * The wire form of a cursor: `<conversation>.<message>.<reply>.<attempt>.<offset>[.e]`, the conversation as base64url,
+ * numbers in base 36 and one up, so that -1 has no sign. Opaque to clients; it grants nothing, for every read checks the owner.
+ */
+const pattern = /^([\w-]{22})\.([0-9a-z]{1,6})\.([0-9a-z]{1,6})\.([0-9a-z]{1,4})\.([0-9a-z]{1,6})(\.e)?$/
+
+/** The part of a conversation's cursors that never changes. */
+export function cursorPrefix(conversationId: string): string {
+  return Buffer.from(conversationId.replaceAll("-", ""), "hex").toString("base64url")
+}
+
+export function encodeCursor(prefix: string, { message, reply, attempt, offset, ended }: Cursor): string {
+  const numbers = `${(message + 1).toString(36)}.${(reply + 1).toString(36)}.${attempt.toString(36)}.${offset.toString(36)}`
+  return `${prefix}.${numbers}${ended ? ".e" : ""}`
+}
+
+/** Null for what is no cursor, or another conversation's. */
+export function decodeCursor(conversationId: string, text: string): Cursor | null {
+  const match = pattern.exec(text)
+  if (match === null || match[1] !== cursorPrefix(conversationId)) return null
+  const [message, reply, attempt, offset] = match.slice(2, 6).map((part) => Number.parseInt(part, 36))
+  return { message: message! - 1, reply: reply! - 1, attempt: attempt!, offset: offset!, ended: match[6] !== undefined }
+}
