@@ -153,16 +153,17 @@ describe("a conversation's live part", () => {
   })
 
   test("however readers come, go and fill up, each folds every reply to its text, once", () => {
+    const room = fc.integer({ min: 1, max: 4 })
     const step = fc.oneof(
       { weight: 6, arbitrary: fc.record({ do: fc.constant("append" as const), text: fc.string({ minLength: 1 }) }) },
       { weight: 1, arbitrary: fc.record({ do: fc.constant("turn" as const) }) },
-      { weight: 3, arbitrary: fc.record({ do: fc.constant("reconnect" as const), reader: fc.nat(2) }) },
+      { weight: 3, arbitrary: fc.record({ do: fc.constant("reconnect" as const), reader: fc.nat(2), room }) },
       {
         weight: 3,
         arbitrary: fc.record({
           do: fc.constant("fill" as const),
           reader: fc.nat(2),
-          room: fc.integer({ min: 1, max: 4 }),
+          room,
         }),
       },
       { weight: 3, arbitrary: fc.record({ do: fc.constant("drain" as const), reader: fc.nat(2) }) },
@@ -175,14 +176,14 @@ describe("a conversation's live part", () => {
           sink: new Reader(),
           following: null as ReturnType<typeof log.follow> | null,
         }))
-        const connect = (index: number) => {
+        const connect = (index: number, room: number) => {
           const reader = readers[index]!
           reader.following?.stop()
-          reader.sink.room = Number.POSITIVE_INFINITY
+          reader.sink.room = room
           reader.following = log.follow(conversationId, reader.sink)
           reader.following.begin(reader.sink.cursor, [...stored])
         }
-        for (const index of readers.keys()) connect(index)
+        for (const index of readers.keys()) connect(index, 4)
         let position = 0
         let writer = begin(log, stored, position)
         const finish = () => {
@@ -197,7 +198,7 @@ describe("a conversation's live part", () => {
             position += 2
             writer = begin(log, stored, position)
           }
-          if (action.do === "reconnect") connect(action.reader)
+          if (action.do === "reconnect") connect(action.reader, action.room)
           if (action.do === "fill") readers[action.reader]!.sink.room = action.room
           if (action.do === "drain") {
             readers[action.reader]!.sink.room = Number.POSITIVE_INFINITY
