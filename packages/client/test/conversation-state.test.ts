@@ -1,0 +1,233 @@
+import type { ServerFrame } from "@grizz/protocol"
+import * as fc from "fast-check"
+import { describe, expect, test } from "vitest"
+import { type ConversationState, initialState, reduce } from "../src/conversation-state.ts"
+import { timeline } from "../src/timeline.ts"
+import { conversation, ModelEngine, replyIdOf } from "./model-engine.ts"
+
+/** A client's state machine on a lossy line to the model engine. */
+class Reader {
+  state: ConversationState = initialState
+  readonly #engine: ModelEngine
+  /** What the socket still carries; null while there is no socket. */
+  #line: ServerFrame[] | null = null
+  #readTo = "0"
+  #last: ServerFrame | null = null
+  #sends = 0
+
+  constructor(engine: ModelEngine) {
+    this.#engine = engine
+  }
+
+  /** What the server wrote since, goes on the line. */
+  pull(merged: boolean): void {
+    if (this.#line === null) return
+    this.#line.push(...this.#engine.events(this.#readTo, merged))
+    this.#readTo = this.#engine.cursor()
+  }
+
+  deliver(count: number): void {
+    for (const frame of this.#line?.splice(0, count) ?? []) this.#hear(frame)
+  }
+
+  repeatLast(): void {
+    if (this.#last !== null && this.#last.type !== "ready") this.#hear(this.#last)
+  }
+
+  connect(resume: boolean, pageSize: number): void {
+    const after = this.state.cursor
+    if (after !== null && resume) {
+      this.#line = [this.#engine.resumed(after)]
+      this.#readTo = after
+    } else {
+      this.#line = [this.#engine.snapshot(pageSize)]
+      this.#readTo = this.#engine.cursor()
+    }
+    this.deliver(1)
+    this.resend(true)
+  }
+
+  drop(): void {
+    this.#line = null
+    this.#last = null
+  }
+
+  send(arrives: boolean): void {
+    const id = `00000000-0000-4000-8000-${String(++this.#sends).padStart(12, "0")}`
+    this.state = reduce(this.state, { type: "send.requested", id, content: `message ${this.#sends}` })
+    this.resend(arrives)
+  }
+
+  resend(arrives: boolean): void {
+    if (this.#line === null || !arrives) return
+    for (const { id, content, status } of this.state.pending) {
+      const answer = status === "sending" ? this.#engine.send(id, content) : null
+      if (answer !== null) this.#line.push(answer)
+    }
+  }
+
+  loadEarlier(count: number): void {
+    if (!this.state.hasEarlier) return
+    const first = this.state.messages[0]?.position ?? 0
+    const older = this.#engine.history().filter((message) => message.position < first)
+    const hasEarlier = older.length > count
+    this.state = reduce(this.state, { type: "earlier.loaded", messages: older.slice(-count), hasEarlier })
+  }
+
+  #hear(frame: ServerFrame): void {
+    this.#last = frame
+    this.state = reduce(this.state, frame)
+  }
+}
+
+const small = fc.integer({ min: 1, max: 4 })
+const step = fc.oneof(
+  fc.record({ do: fc.constant("write" as const), text: fc.string({ minLength: 1, maxLength: 3, unit: "grapheme" }) }),
+  fc.record({ do: fc.constantFrom("end" as const, "stop" as const, "fail" as const, "restart" as const) }),
+  fc.record({ do: fc.constant("send" as const), arrives: fc.boolean() }),
+  fc.record({ do: fc.constant("pull" as const), merged: fc.boolean() }),
+  fc.record({ do: fc.constant("deliver" as const), count: small }),
+  fc.record({ do: fc.constant("connect" as const), resume: fc.boolean(), pageSize: small }),
+  fc.record({ do: fc.constant("earlier" as const), count: small }),
+  fc.record({ do: fc.constantFrom("drop" as const, "repeat" as const) }),
+)
+type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never
+
+function take(one: Step, engine: ModelEngine, reader: Reader): void {
+  switch (one.do) {
+    case "write":
+      return engine.write(one.text)
+    case "restart":
+      return engine.restart()
+    case "end":
+      return engine.end()
+    case "stop":
+      return engine.end("stopped")
+    case "fail":
+      return engine.end("failed")
+    case "send":
+      return reader.send(one.arrives)
+    case "pull":
+      return reader.pull(one.merged)
+    case "deliver":
+      return reader.deliver(one.count)
+    case "connect":
+      return reader.connect(one.resume, one.pageSize)
+    case "earlier":
+      return reader.loadEarlier(one.count)
+    case "drop":
+      return reader.drop()
+    case "repeat":
+      return reader.repeatLast()
+  }
+}
+
+describe("the state of a conversation", () => {
+  test("is what history gives, after any interleaving of drops, repeats, resumes and snapshots", () => {
+    const property = fc.property(fc.array(step, { maxLength: 60 }), fc.boolean(), (steps, resume) => {
+      const engine = new ModelEngine()
+      const reader = new Reader(engine)
+      for (const one of steps) take(one, engine, reader)
+      reader.connect(resume, 2)
+      while (!engine.idle) engine.end()
+      reader.pull(false)
+      reader.deliver(1000)
+      while (reader.state.hasEarlier) reader.loadEarlier(2)
+      expect(reader.state.messages).toEqual(engine.history())
+      expect(reader.state).toMatchObject({ reply: null, queued: [], pending: [] })
+    })
+    fc.assert(property, { numRuns: 2_000 })
+  })
+
+  test("shows mid-reply exactly the text that the engine has written", () => {
+    const property = fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const engine = new ModelEngine()
+      const reader = new Reader(engine)
+      reader.connect(false, 50)
+      reader.send(true)
+      for (const one of steps) take(one, engine, reader)
+      reader.connect(true, 50)
+      reader.pull(true)
+      reader.deliver(1000)
+      const now = engine.snapshot(50)
+      const running = now.type === "ready" ? now.reply : null
+      expect(reader.state.reply?.text).toBe(running?.text)
+      expect(reader.state.reply?.attempt).toBe(running?.attempt)
+      expect(reader.state.queued).toEqual(now.type === "ready" ? now.queued : [])
+    })
+    fc.assert(property, { numRuns: 1_000 })
+  })
+
+  test("keeps the messages' identity while a reply streams, so that nothing else renders", () => {
+    const engine = new ModelEngine()
+    const reader = new Reader(engine)
+    reader.connect(false, 50)
+    reader.send(true)
+    reader.pull(false)
+    reader.deliver(10)
+    const before = reader.state
+    engine.write("more")
+    reader.pull(false)
+    reader.deliver(10)
+    expect(reader.state.reply?.text).toBe("more")
+    expect(reader.state.messages).toBe(before.messages)
+    expect(reader.state.pending).toBe(before.pending)
+  })
+
+  test("marks a refused message as failed, and one refused for now as still sending", () => {
+    const sent = reduce(initialState, { type: "send.requested", id: "a", content: "hello" })
+    const busy = reduce(sent, { type: "error", code: "unavailable", message: "Later.", ref: "a" })
+    expect(busy.pending[0]?.status).toBe("sending")
+    const refused = reduce(busy, { type: "error", code: "conflict", message: "Taken.", ref: "a" })
+    expect(refused.pending[0]).toMatchObject({ status: "failed", error: { code: "conflict" } })
+    expect(reduce(refused, { type: "send.retried", id: "a" }).pending[0]).toMatchObject({
+      status: "sending",
+      error: null,
+    })
+    expect(reduce(refused, { type: "send.discarded", id: "a" }).pending).toEqual([])
+  })
+
+  test("remembers why a reply failed, and forgets that it was to be stopped", () => {
+    const engine = new ModelEngine()
+    engine.send("00000000-0000-4000-8000-000000000001", "hello")
+    const replyId = replyIdOf("00000000-0000-4000-8000-000000000001")
+    let state = reduce(initialState, engine.snapshot(50))
+    state = reduce(state, { type: "stop.requested", replyId })
+    expect(state.stopping).toEqual([replyId])
+    const from = engine.cursor()
+    engine.end("failed")
+    for (const frame of engine.events(from, false)) state = reduce(state, frame)
+    expect(state.stopping).toEqual([])
+    expect(state.replyErrors[replyId]?.code).toBe("model_timeout")
+  })
+
+  test("is not changed by a frame of a newer engine", () => {
+    const state = reduce(initialState, {
+      type: "ready",
+      conversation,
+      cursor: "0",
+      messages: [],
+      reply: null,
+      queued: [],
+    })
+    expect(reduce(state, JSON.parse('{"type":"memory.recalled","cursor":"9"}'))).toBe(state)
+  })
+})
+
+describe("the timeline", () => {
+  test("puts each reply below the message it answers, and what is not acknowledged last", () => {
+    const engine = new ModelEngine()
+    const ids = [1, 2].map((number) => `00000000-0000-4000-8000-00000000000${number}`)
+    for (const id of ids) engine.send(id, "hello")
+    engine.write("I")
+    let state = reduce(initialState, engine.snapshot(50))
+    state = reduce(state, { type: "send.requested", id: "new", content: "and?" })
+    expect(timeline(state).map((item) => [item.kind, item.key])).toEqual([
+      ["message", ids[0]],
+      ["writing", replyIdOf(ids[0] ?? "")],
+      ["message", ids[1]],
+      ["waiting", replyIdOf(ids[1] ?? "")],
+      ["pending", "new"],
+    ])
+  })
+})
