@@ -81,15 +81,29 @@ class Reader {
 }
 
 const small = fc.integer({ min: 1, max: 4 })
+/** Weighted so that most runs get into the middle of a reply, and repeat frames there. */
 const step = fc.oneof(
-  fc.record({ do: fc.constant("write" as const), text: fc.string({ minLength: 1, maxLength: 3, unit: "grapheme" }) }),
-  fc.record({ do: fc.constantFrom("end" as const, "stop" as const, "fail" as const, "restart" as const) }),
-  fc.record({ do: fc.constant("send" as const), arrives: fc.boolean() }),
-  fc.record({ do: fc.constant("pull" as const), merged: fc.boolean() }),
-  fc.record({ do: fc.constant("deliver" as const), count: small }),
-  fc.record({ do: fc.constant("connect" as const), resume: fc.boolean(), pageSize: small }),
-  fc.record({ do: fc.constant("earlier" as const), count: small }),
-  fc.record({ do: fc.constantFrom("drop" as const, "repeat" as const) }),
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant("write" as const),
+      text: fc.string({ minLength: 1, maxLength: 3, unit: "grapheme" }),
+    }),
+  },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant("pull" as const), merged: fc.boolean() }) },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant("deliver" as const), count: small }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("repeat" as const) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("send" as const), arrives: fc.boolean() }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant("connect" as const), resume: fc.boolean(), pageSize: small }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constantFrom("end" as const, "stop" as const, "fail" as const, "restart" as const) }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("earlier" as const), count: small }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("drop" as const) }) },
 )
 type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never
 
