@@ -109,7 +109,10 @@ export function readConfig(env: Environment, mode: StartMode, flags: ConfigFlags
     const name = nameOf(String(path[0]), flags)
     if (!problems.has(name)) problems.set(name, `${name} must be ${message}`)
   }
-  const all = [...problems.values(), ...crossProblems(given, host, mode, flags)]
+  const all = [
+    ...problems.values(),
+    ...crossProblems(given, problems.has(nameOf("HOST", flags)) ? null : host, mode, flags),
+  ]
   if (!parsed.success || all.length > 0) throw new ConfigError(all)
   return toConfig(parsed.data, host, given)
 }
@@ -128,11 +131,11 @@ function nameOf(variable: string, flags: ConfigFlags): string {
   return variable
 }
 
-/** Rules that read more than one variable. */
-function crossProblems(given: Environment, host: string, mode: StartMode, flags: ConfigFlags): string[] {
+/** Rules that read more than one variable. `host` is null when it is bad in itself. */
+function crossProblems(given: Environment, host: string | null, mode: StartMode, flags: ConfigFlags): string[] {
   const problems: string[] = []
   const named = (...names: string[]): boolean => names.some((name) => given[name] !== undefined)
-  if (!named("SUPABASE_URL", "SUPABASE_JWT_SECRET") && !isLoopbackBind(host)) {
+  if (!named("SUPABASE_URL", "SUPABASE_JWT_SECRET") && host !== null && !isLoopbackBind(host)) {
     problems.push(
       `SUPABASE_URL or SUPABASE_JWT_SECRET must be set to listen on ${JSON.stringify(host)}: without them anyone who ` +
         "reaches the engine could sign in as anyone (development sign-in), which only HOST=127.0.0.1 allows",
