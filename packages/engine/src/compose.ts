@@ -1,37 +1,33 @@
 import { randomUUID } from "node:crypto"
-import { fileURLToPath } from "node:url"
 import type { AddressInfo } from "node:net"
-import { createChatAgent } from "./agents/chat-agent.ts"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { chatAgent } from "./agents/chat-agent.ts"
 import { loadPersona } from "./agents/persona.ts"
 import { createHttpServer } from "./api/http-server.ts"
 import { SocketServer } from "./api/ws/socket-server.ts"
-import type { Config } from "./core/config.ts"
+import { type DevelopmentSignIn, developmentSignIn } from "./auth/development.ts"
+import { readDevelopmentSecret } from "./auth/development-secret.ts"
+import { supabaseVerifier } from "./auth/supabase-verifier.ts"
 import { systemClock } from "./core/clock.ts"
+import type { AuthConfig, Config, DatabaseConfig, LlmConfig } from "./core/config.ts"
 import { ChatError } from "./core/errors.ts"
 import { newId } from "./core/ids.ts"
 import type { Logger } from "./core/logger.ts"
-import type { Database } from "./db/database.ts"
 import { SqlConversationStore } from "./db/conversation-store.ts"
+import type { Database } from "./db/database.ts"
+import { EmbeddedDatabase } from "./db/embedded-database.ts"
 import { SqlMessageStore } from "./db/message-store.ts"
+import { PostgresDatabase } from "./db/postgres-database.ts"
 import { SqlReplyStore } from "./db/reply-store.ts"
 import { MemoryReplyLog } from "./live/memory-reply-log.ts"
+import { startOfflineModel } from "./llm/offline-model.ts"
+import { type ClosableLlmClient, openaiClient } from "./llm/openai-client.ts"
 import { withRetry } from "./llm/with-retry.ts"
-import type { LlmClient, TokenVerifier } from "./ports.ts"
-import type { DevelopmentSignIn } from "./api/routes/development.ts"
+import type { TokenVerifier } from "./ports.ts"
 import { ChatService } from "./services/chat-service.ts"
 import { ConversationReader } from "./services/conversation-reader.ts"
 import { ConversationService } from "./services/conversation-service.ts"
-
-/** What the engine is made of, opened by `main` and closed by it. */
-export interface Parts {
-  config: Config
-  logger: Logger
-  database: Database
-  llm: LlmClient
-  verifier: TokenVerifier
-  /** Null unless sign-in is for development. */
-  development: DevelopmentSignIn | null
-}
 
 export interface Engine {
   /** Takes requests from now on; gives the address. @throws Error with `code` `EADDRINUSE` and the like */
@@ -40,18 +36,73 @@ export interface Engine {
   drain(): Promise<void>
 }
 
+/** Whatever the engine holds open, beside the database that `main` opened. */
+export interface SignIn {
+  verifier: TokenVerifier
+  /** Null unless sign-in is for development. */
+  development: DevelopmentSignIn | null
+}
+
 /** How often leases are renewed and texts saved, and how often abandoned replies are looked for, in ms. */
 const heartbeatMs = 1000
 const sweepMs = 5000
 
+/** Where what is embedded keeps its data, under the folder the engine was started in. */
+const dataFolder = ".grizz"
+
+export function openDatabase(config: DatabaseConfig, logger: Logger): Promise<Database> | Database {
+  if (config.url === null) return EmbeddedDatabase.open({ directory: join(dataFolder, "postgres") })
+  const onIdleError = (error: Error) => logger.warn({ err: error }, "an idle database connection was lost")
+  return new PostgresDatabase({ ...config, url: config.url, onIdleError })
+}
+
+/** The model, or the offline one, which is served over HTTP so that both go the same way. */
+export async function openModel(config: LlmConfig): Promise<ClosableLlmClient> {
+  const offline = config.endpoint === null ? await startOfflineModel() : null
+  const { baseUrl, apiKey } = config.endpoint ?? { baseUrl: offline!.baseUrl, apiKey: null }
+  const client = openaiClient({
+    baseUrl,
+    apiKey: apiKey ?? undefined,
+    model: config.model,
+    timeouts: {
+      connectMs: config.connectTimeoutMs,
+      firstTokenMs: config.firstTokenTimeoutMs,
+      idleMs: config.idleTimeoutMs,
+      totalMs: config.totalTimeoutMs,
+    },
+  })
+  const close = async () => {
+    await client.close()
+    await offline?.close()
+  }
+  return { stream: (request) => client.stream(request), close }
+}
+
+export async function openSignIn(config: AuthConfig): Promise<SignIn> {
+  if (config.kind === "supabase") return { verifier: supabaseVerifier(config, systemClock), development: null }
+  const development = developmentSignIn({ secret: await readDevelopmentSecret(dataFolder), clock: systemClock })
+  return { verifier: development.verifier, development }
+}
+
 /** Joins the rooms. The only file that sees all of them. */
-export async function compose({ config, logger, database, llm, verifier, development }: Parts): Promise<Engine> {
+export async function compose(
+  config: Config,
+  logger: Logger,
+  database: Database,
+  model: ClosableLlmClient,
+  { verifier, development }: SignIn,
+): Promise<Engine> {
   const { contextMessages, contextTokens, personaFile } = config.chat
   const replies = new SqlReplyStore(database)
   const log = new MemoryReplyLog()
-  const persona = await loadPersona(personaFile)
-  const retrying = withRetry(llm, { attempts: 3, delayMs: 300, maxDelayMs: 5000 })
-  const agent = createChatAgent({ llm: retrying, persona, contextTokens })
+  const llm = withRetry(model, {
+    attempts: 3,
+    delayMs: 300,
+    maxDelayMs: 5000,
+    onRetry: ({ attempt, delayMs, failure }) =>
+      logger.warn({ attempt, delay_ms: Math.round(delayMs), reason: failure.message }, "the model is called again"),
+  })
+  const agent = chatAgent({ llm, persona: await loadPersona(personaFile ?? undefined), contextTokens })
   const chat = new ChatService({ replies, log, agent, logger, owner: randomUUID(), contextMessages, newId })
   const reader = new ConversationReader(replies, log)
   const conversations = new ConversationService(
@@ -67,24 +118,25 @@ export async function compose({ config, logger, database, llm, verifier, develop
       if (isDraining) throw new ChatError("unavailable", "This node is shutting down.")
     },
   }
-  const { allowedOrigins } = config.http
+  const { allowedOrigins, host, port, drainTimeoutMs } = config.http
   const shared = { logger, verifier, conversations, chat, reader, allowedOrigins, newId }
   const app = await createHttpServer({ ...shared, development, checks, page: pageOf(config) })
   const sockets = new SocketServer({ ...shared, loopbackOnly: development !== null })
   sockets.attach(app.server)
-  const timers = [every(heartbeatMs, () => chat.heartbeat(), logger), every(sweepMs, () => chat.sweep(), logger)]
+  const timers: NodeJS.Timeout[] = []
 
   return {
     async listen() {
-      await chat.sweep()
-      await app.listen({ host: config.http.host, port: config.http.port })
-      const { address, port } = app.server.address() as AddressInfo
-      return { host: address, port }
+      await app.listen({ host, port })
+      timers.push(every(heartbeatMs, () => chat.heartbeat(), logger))
+      timers.push(every(sweepMs, () => chat.sweep(), logger))
+      const bound = app.server.address() as AddressInfo
+      return { host: bound.address, port: bound.port }
     },
     async drain() {
       isDraining = true
       sockets.refuseNew()
-      await chat.drain(config.http.drainTimeoutMs)
+      await chat.drain(drainTimeoutMs)
       for (const timer of timers) clearInterval(timer)
       await sockets.close()
       await app.close()

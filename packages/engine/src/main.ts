@@ -1,8 +1,7 @@
 import { parseArgs } from "node:util"
-import { ConfigError, readConfig, type StartMode } from "./core/config.ts"
-import { openEngine } from "./open-engine.ts"
-import { openDatabase } from "./open-database.ts"
-import { issueToken } from "./token-command.ts"
+import { compose, openDatabase, openModel, openSignIn } from "./compose.ts"
+import { type Config, ConfigError, readConfig, type StartMode } from "./core/config.ts"
+import { createLogger, type Logger } from "./core/logger.ts"
 import { migrate } from "./db/migrate.ts"
 
 const usage = `Usage: grizz <command>
@@ -38,16 +37,10 @@ async function run(args: string[], env: Environment): Promise<void> {
     case "start":
     case "serve":
       return serve(command, env, flags)
-    case "migrate": {
-      const database = await openDatabase(readConfig(env, "start").database)
-      const applied = await migrate(database)
-      await database.close()
-      process.stdout.write(applied.length === 0 ? "The schema is up to date.\n" : `Applied ${applied.join(", ")}.\n`)
-      return
-    }
+    case "migrate":
+      return migrateDatabase(readConfig(env, "start"))
     case "token":
-      process.stdout.write(`${await issueToken(readConfig(env, "start").auth, flags.user)}\n`)
-      return
+      return printToken(readConfig(env, "start"), flags.user)
     case undefined:
     case "help":
       process.stdout.write(`${usage}\n`)
@@ -90,37 +83,76 @@ function parse(args: string[]): { command: string | undefined; flags: Flags } {
 
 async function serve(mode: StartMode, env: Environment, flags: Flags): Promise<void> {
   const config = readConfig(env, mode, flags)
-  const { engine, logger, close } = await openEngine(config, mode)
-  let firstSignalAt: number | null = null
-  const onSignal = (signal: NodeJS.Signals) => {
-    if (firstSignalAt !== null) {
-      if (performance.now() - firstSignalAt >= secondSignalMs) process.exit(1)
-      return
-    }
-    firstSignalAt = performance.now()
-    logger.info({ signal }, "shutting down")
-    const stop = async () => {
-      await engine.drain()
-      await close()
-      logger.info("stopped")
-      process.exit(0)
-    }
-    stop().catch((error: unknown) => {
-      logger.error({ err: error }, "the shutdown failed")
-      process.exit(1)
-    })
-  }
-  process.on("SIGTERM", onSignal)
-  process.on("SIGINT", onSignal)
+  const logger = loggerOf(config, mode === "start")
+  for (const name of config.unused)
+    logger.warn({ variable: name }, "this release does not act upon a variable that is set")
+  const database = await openDatabase(config.database, logger)
   try {
+    const applied = await migrate(database)
+    if (applied.length > 0) logger.info({ applied }, "migrated the database")
+    const model = await openModel(config.llm)
+    if (config.llm.endpoint === null) logger.warn("no model is configured: the built-in offline model answers")
+    const engine = await compose(config, logger, database, model, await openSignIn(config.auth))
+    stopOnSignal(logger, async () => {
+      await engine.drain()
+      await model.close()
+      await database.close()
+    })
     const { host, port } = await engine.listen()
     const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`
     logger.info({ url }, "listening")
     if (mode === "start") process.stdout.write(`\nGrizz is ready: ${url}\n\n`)
   } catch (error) {
-    await close()
+    await database.close()
     throw error
   }
+}
+
+/** For a person where a person reads, JSON lines where a machine does. */
+function loggerOf({ log, database, llm, auth }: Config, isStart: boolean): Logger {
+  const secrets = [database.url, llm.endpoint?.apiKey, auth.kind === "supabase" ? auth.jwtSecret : null]
+  const isSecret = (value: string | null | undefined) => typeof value === "string"
+  return createLogger({ level: log.level, pretty: isStart || process.stdout.isTTY, secrets: secrets.filter(isSecret) })
+}
+
+function stopOnSignal(logger: Logger, stop: () => Promise<void>): void {
+  let firstSignalMs: number | null = null
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (firstSignalMs !== null) {
+      if (performance.now() - firstSignalMs >= secondSignalMs) process.exit(1)
+      return
+    }
+    firstSignalMs = performance.now()
+    logger.info({ signal }, "shutting down")
+    stop().then(
+      () => {
+        logger.info("stopped")
+        process.exit(0)
+      },
+      (error: unknown) => {
+        logger.error({ err: error }, "the shutdown failed")
+        process.exit(1)
+      },
+    )
+  }
+  process.on("SIGTERM", onSignal)
+  process.on("SIGINT", onSignal)
+}
+
+async function migrateDatabase(config: Config): Promise<void> {
+  const database = await openDatabase(config.database, loggerOf(config, true))
+  try {
+    const applied = await migrate(database)
+    process.stdout.write(applied.length === 0 ? "The schema is up to date.\n" : `Applied ${applied.join(", ")}.\n`)
+  } finally {
+    await database.close()
+  }
+}
+
+async function printToken({ auth }: Config, userId: string | undefined): Promise<void> {
+  const { development } = await openSignIn(auth)
+  if (development === null) throw new Error("Tokens for development exist only while no SUPABASE_ variable is set.")
+  process.stdout.write(`${(await development.issue(userId)).access_token}\n`)
 }
 
 /** One sentence, no stack: whoever reads it is at a terminal and did nothing that a stack explains. */

@@ -1,6 +1,6 @@
 import cors from "@fastify/cors"
 import helmet from "@fastify/helmet"
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify"
+import { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify"
 import { hasZodFastifySchemaValidationErrors, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod"
 import { ChatError } from "../core/errors.ts"
 import type { Logger } from "../core/logger.ts"
@@ -13,7 +13,7 @@ import { isLoopbackHost } from "../core/loopback.ts"
 import { describeIssues, problemOf } from "./problems.ts"
 import { conversationRoutes } from "./routes/conversations.ts"
 import { addDescription } from "./routes/description.ts"
-import { type DevelopmentSignIn, developmentRoutes } from "./routes/development.ts"
+import { developmentRoutes, type TokenIssuer } from "./routes/development.ts"
 import { type DependencyChecks, healthRoutes } from "./routes/health.ts"
 import { messageRoutes } from "./routes/messages.ts"
 import { type Page, pageRoutes } from "./routes/page.ts"
@@ -26,7 +26,7 @@ export interface ApiOptions {
   chat: ChatService
   reader: ConversationReader
   /** Present only under development sign-in; then requests with a foreign `Host` are refused. */
-  development: DevelopmentSignIn | null
+  development: TokenIssuer | null
   /** Exact origins, beside the server's own, whose pages may call. */
   allowedOrigins: readonly string[]
   checks: DependencyChecks
@@ -40,8 +40,9 @@ const bodyMaxBytes = 256 * 1024
 /** The HTTP side: routes, errors, headers and the log line of each request. The WebSocket is attached by `attachSockets`. */
 export async function createHttpServer(options: ApiOptions): Promise<FastifyInstance> {
   const { logger, development, allowedOrigins } = options
+  const loggerInstance: FastifyBaseLogger = logger
   const app = fastify({
-    loggerInstance: logger,
+    loggerInstance,
     disableRequestLogging: true,
     bodyLimit: bodyMaxBytes,
     return503OnClosing: false,
@@ -76,7 +77,7 @@ export async function createHttpServer(options: ApiOptions): Promise<FastifyInst
   await app.register(replyRoutes(options.chat, options.verifier))
   if (development !== null) await app.register(developmentRoutes(development))
   await app.register(pageRoutes(options.page))
-  return app as unknown as FastifyInstance
+  return app
 }
 
 const contentSecurityPolicy = {

@@ -92,11 +92,14 @@ export class ChatService {
   async sweep(): Promise<void> {
     const { replies, owner, contextMessages, log, logger } = this.#options
     if (this.#isDraining) return
-    for (const { reply, end, next } of await replies.expire(owner, contextMessages)) {
-      const writer = log.start(reply)
-      if (end.message.content !== "") writer.append(end.message.content)
-      writer.end(end)
-      logger.warn({ reply_id: reply.id, conversation_id: reply.conversationId }, "reply ended: its owner is gone")
+    for (const { ended, next } of await replies.expire(owner, contextMessages)) {
+      if (ended !== null) {
+        const { reply, end } = ended
+        const writer = log.start(reply)
+        if (end.message.content !== "") writer.append(end.message.content)
+        writer.end(end)
+        logger.warn({ reply_id: reply.id, conversation_id: reply.conversationId }, "reply ended: its owner is gone")
+      }
       if (next !== null) this.#run(next)
     }
   }

@@ -2,11 +2,11 @@ import { devToken, devTokenCreate, problem } from "@grizz/protocol"
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod"
 
 /** Issues tokens to anyone who asks: for one's own machine. */
-export interface DevelopmentSignIn {
-  issue(userId?: string): Promise<{ accessToken: string; userId: string }>
+export interface TokenIssuer {
+  issue(userId?: string): Promise<{ access_token: string; user_id: string }>
 }
 
-export function developmentRoutes(signIn: DevelopmentSignIn): FastifyPluginAsyncZod {
+export function developmentRoutes(signIn: TokenIssuer): FastifyPluginAsyncZod {
   return async (app) => {
     const schema = {
       tags: ["Development"],
@@ -15,9 +15,8 @@ export function developmentRoutes(signIn: DevelopmentSignIn): FastifyPluginAsync
       response: { 200: devToken, "4xx": problem },
     }
     app.post("/dev/token", { schema }, async ({ body }, reply) => {
-      const { accessToken, userId } = await signIn.issue(body?.user_id)
       void reply.header("cache-control", "no-store")
-      return { access_token: accessToken, user_id: userId }
+      return signIn.issue(body?.user_id)
     })
   }
 }

@@ -26,7 +26,7 @@ export function pageRoutes({ folder, config }: Page): FastifyPluginAsyncZod {
       // Names under assets/ carry a hash of their content; everything else is asked for anew.
       setHeaders: (reply, path) => {
         const isHashed = path.startsWith(join(folder, "assets"))
-        reply.setHeader("cache-control", isHashed ? "public, max-age=31536000, immutable" : "no-cache")
+        void reply.header("cache-control", isHashed ? "public, max-age=31536000, immutable" : "no-cache")
       },
     })
   }
