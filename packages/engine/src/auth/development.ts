@@ -11,7 +11,7 @@ export interface DevelopmentSignIn {
    * @param userId a UUID
    * @param ttlSeconds default 12 hours
    */
-  issue(userId?: string, ttlSeconds?: number): Promise<{ access_token: string; user_id: string }>
+  issue: (userId?: string, ttlSeconds?: number) => Promise<{ access_token: string; user_id: string }>
 }
 
 const issuer = "grizz-development"
