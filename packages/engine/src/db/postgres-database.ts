@@ -1,0 +1,174 @@
+import { Pool, type PoolClient, type PoolConfig } from "pg"
+import { ChatError } from "../core/errors.ts"
+import type { Database, Parameter, Session, Statement } from "./database.ts"
+import { translateConnectError, translateDatabaseError } from "./database-error.ts"
+
+export interface PostgresOptions {
+  /** `postgres://…`, with `sslmode` and the like as `pg` reads them. */
+  url: string
+  /** Connections that stay open. */
+  poolSize: number
+  /** Further connections under load, closed as soon as they are idle. */
+  maxOverflow: number
+  /** Age after which a connection is replaced. */
+  recycleSeconds: number
+  statementTimeoutMs: number
+  /** How long a caller waits for a connection, or for one to be made. */
+  acquireTimeoutMs?: number
+  /** A connection that was idle for longer is asked for a sign of life before it is used. */
+  pingAfterIdleMs?: number
+  /** Told of connections that were lost while idle; nobody waits for them. */
+  onIdleError?: (error: Error) => void
+  /** Monotonic, in ms. */
+  now?: () => number
+}
+
+const pingStatement: Statement = { name: "grizz_ping", text: "select 1" }
+const pingTimeoutMs = 2_000
+/** How long the answer may come after the server's own timeout; only a dead or frozen server takes longer. */
+const answerGraceMs = 2_000
+const overflowIdleMs = 500
+
+/**
+ * Settings of a connection. Set after connecting, because session poolers drop or refuse start-up parameters that they do
+ * not know. A deployment's stronger synchronous_commit (remote_apply) is left alone.
+ */
+const settingsSql = `select set_config('statement_timeout', $1, false), set_config('lock_timeout', $1, false),
+  set_config('idle_in_transaction_session_timeout', $1, false),
+  case when current_setting('synchronous_commit') = 'off' then set_config('synchronous_commit', 'on', false) end`
+
+/** PostgreSQL on a server, through a pool of `poolSize` + `maxOverflow` connections; made for Supabase's session pooler. */
+export class PostgresDatabase implements Database {
+  readonly #pool: Pool
+  readonly #options: PostgresOptions
+  readonly #lastUsedMs = new WeakMap<PoolClient, number>()
+  readonly #now: () => number
+  /** Connections last used before this moment are presumed dead, because one of them was. */
+  #suspectBeforeMs = Number.NEGATIVE_INFINITY
+  #closed: Promise<void> | undefined
+
+  constructor(options: PostgresOptions) {
+    this.#options = options
+    this.#now = options.now ?? (() => performance.now())
+    this.#pool = new Pool(poolConfig(options))
+    // Without a listener a connection that dies while idle, or between two statements, would end the process.
+    const onIdleError = options.onIdleError ?? (() => undefined)
+    this.#pool.on("error", onIdleError)
+    this.#pool.on("connect", (client) => client.on("error", onLostConnection))
+  }
+
+  get connections(): { total: number; idle: number; waiting: number } {
+    return { total: this.#pool.totalCount, idle: this.#pool.idleCount, waiting: this.#pool.waitingCount }
+  }
+
+  async query<Row extends object>(statement: Statement, parameters: Parameter[] = []): Promise<Row[]> {
+    const client = await this.#acquire()
+    try {
+      const rows = await run<Row>(client, statement, parameters, this.#options.statementTimeoutMs + answerGraceMs)
+      this.#release(client)
+      return rows
+    } catch (error) {
+      const translated = translateDatabaseError(error)
+      this.#release(client, translated instanceof ChatError)
+      throw translated
+    }
+  }
+
+  async session<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    const client = await this.#acquire()
+    const session: Session = {
+      query: (statement, parameters = []) => translated(run(client, statement, parameters)),
+      script: async (sql) => void (await translated(client.query(sql))),
+    }
+    try {
+      return await work(session)
+    } finally {
+      this.#release(client, true)
+    }
+  }
+
+  async ping(): Promise<void> {
+    await this.query(pingStatement)
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#pool.end()
+    return this.#closed
+  }
+
+  async #acquire(): Promise<PoolClient> {
+    for (;;) {
+      const client = await this.#connect()
+      if (await this.#isAlive(client)) return client
+      this.#suspectBeforeMs = this.#now()
+      this.#release(client, true)
+    }
+  }
+
+  async #connect(): Promise<PoolClient> {
+    try {
+      return await this.#pool.connect()
+    } catch (error) {
+      throw translateConnectError(error)
+    }
+  }
+
+  async #isAlive(client: PoolClient): Promise<boolean> {
+    const lastUsedMs = this.#lastUsedMs.get(client)
+    if (lastUsedMs === undefined) return true
+    const pingAfterMs = this.#options.pingAfterIdleMs ?? 30_000
+    if (this.#now() - lastUsedMs <= pingAfterMs) return true
+    if (lastUsedMs < this.#suspectBeforeMs) return false
+    return run(client, pingStatement, [], pingTimeoutMs).then(
+      () => true,
+      () => false,
+    )
+  }
+
+  #release(client: PoolClient, isBroken = false): void {
+    this.#lastUsedMs.set(client, this.#now())
+    client.release(isBroken)
+  }
+}
+
+function poolConfig(options: PostgresOptions): PoolConfig {
+  const { url, poolSize, maxOverflow, recycleSeconds, statementTimeoutMs, acquireTimeoutMs = 5_000 } = options
+  return {
+    connectionString: url,
+    min: poolSize,
+    max: poolSize + maxOverflow,
+    idleTimeoutMillis: overflowIdleMs,
+    maxLifetimeSeconds: recycleSeconds,
+    connectionTimeoutMillis: acquireTimeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    application_name: "grizz",
+    // oxlint-disable-next-line typescript/no-misused-promises -- the pool awaits it, which its types do not say
+    onConnect: async (client) => {
+      const config = { text: settingsSql, values: [String(statementTimeoutMs)], query_timeout: acquireTimeoutMs }
+      await client.query(config)
+    },
+  }
+}
+
+/** `answerTimeoutMs` ends the wait for a server that no longer answers; its own timeout comes first where it lives. */
+async function run<Row extends object>(
+  client: PoolClient,
+  { name, text }: Statement,
+  values: Parameter[],
+  answerTimeoutMs?: number,
+): Promise<Row[]> {
+  const config = { name, text, values, ...(answerTimeoutMs === undefined ? {} : { query_timeout: answerTimeoutMs }) }
+  return (await client.query<Row>(config)).rows
+}
+
+async function translated<T>(result: Promise<T>): Promise<T> {
+  try {
+    return await result
+  } catch (error) {
+    throw translateDatabaseError(error)
+  }
+}
+
+/** The statement in flight, or the next one, rejects with it; there is nothing else to tell. */
+function onLostConnection(): void {}

@@ -1,0 +1,40 @@
+import type { Message } from "../domain.ts"
+import type { MessagePageRequest, MessageStore } from "../ports.ts"
+import type { Database, Statement } from "./database.ts"
+import { type MessageJson, messageJson, toMessage } from "./rows.ts"
+
+const maxPosition = 2_147_483_647
+
+const newestPage: Statement = {
+  name: "grizz_message_page",
+  text: `select coalesce((
+      select json_agg(page.message order by page.position)
+      from (
+        select m.position, ${messageJson} as message
+        from public.messages m left join grizz.replies r on r.id = m.id
+        where m.conversation_id = c.id and m.position < $3::integer and m.role in ('user', 'assistant')
+          and ($4::boolean or r.superseded_by is null)
+        order by m.position desc limit $5::integer
+      ) page
+    ), '[]') as messages
+    from public.conversations c where c.id = $2::uuid and c.user_id = $1::uuid`,
+}
+
+/** A conversation's history in PostgreSQL. */
+export class PostgresMessageStore implements MessageStore {
+  readonly #database: Database
+
+  constructor(database: Database) {
+    this.#database = database
+  }
+
+  async page(
+    userId: string,
+    conversationId: string,
+    { limit, before = maxPosition, superseded }: MessagePageRequest,
+  ): Promise<Message[] | null> {
+    const parameters = [userId, conversationId, before, superseded, limit]
+    const [row] = await this.#database.query<{ messages: MessageJson[] }>(newestPage, parameters)
+    return row === undefined ? null : row.messages.map((message) => toMessage(conversationId, message))
+  }
+}

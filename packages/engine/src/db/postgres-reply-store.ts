@@ -1,0 +1,148 @@
+import type { ReplyEnd, RunningReply } from "../domain.ts"
+import type { Accepted, ConversationView, Heartbeat, NewMessage, ReplyJob, ReplyOutcome, ReplyStore } from "../ports.ts"
+import { newestView, toConversationView, type ViewRow, viewAfter } from "./conversation-view.ts"
+import type { Database, Parameter } from "./database.ts"
+import {
+  type AcceptedJson,
+  acceptMessage,
+  type EndedJson,
+  endReply,
+  type ExpiredJson,
+  expireReplies,
+  renewLeases,
+  requestStop,
+  toAccepted,
+  toJob,
+} from "./reply-statements.ts"
+
+export interface ReplyStoreOptions {
+  /** How long an owner may stay silent before its replies are taken from it; on the database's clock. */
+  leaseSeconds: number
+}
+
+const snapshotMessages = 50
+const resumeMessages = 500
+const expireConversations = 100
+
+/** Replies in PostgreSQL: a turn is two statements, `accept` and `end`. */
+export class PostgresReplyStore implements ReplyStore {
+  readonly #database: Database
+  readonly #lease: string
+
+  constructor(database: Database, { leaseSeconds }: ReplyStoreOptions = { leaseSeconds: 15 }) {
+    this.#database = database
+    this.#lease = `${leaseSeconds} seconds`
+  }
+
+  async accept(message: NewMessage, owner: string, contextMessages: number): Promise<Accepted> {
+    const { userId, conversationId, messageId, content, metadata, replyId } = message
+    const [row] = await this.#database.query<{ accepted: AcceptedJson }>(acceptMessage, [
+      userId,
+      conversationId,
+      messageId,
+      content,
+      metadata === null ? null : JSON.stringify(metadata),
+      replyId,
+      owner,
+      this.#lease,
+      contextMessages - 1,
+    ])
+    return toAccepted(message, row!.accepted)
+  }
+
+  async end(
+    reply: RunningReply,
+    outcome: ReplyOutcome,
+    owner: string,
+    contextMessages: number,
+  ): Promise<{ end: ReplyEnd; next: ReplyJob | null } | null> {
+    const { status, text, errorCode, usage, model } = outcome
+    const parameters: Parameter[] = [
+      reply.conversationId,
+      reply.id,
+      owner,
+      reply.attempt,
+      status,
+      text,
+      errorCode,
+      usage?.inputTokens ?? null,
+      usage?.outputTokens ?? null,
+      model,
+      this.#lease,
+      contextMessages - 1,
+    ]
+    const [row] = await this.#database.query<{ ended: EndedJson | null }>(endReply, parameters)
+    const ended = row!.ended
+    if (ended === null) return null
+    const { created_at: createdAt, next } = ended
+    return {
+      end: replyEnd(reply, { status, text, errorCode, usage, createdAt }),
+      next: next && toJob(reply.conversationId, next),
+    }
+  }
+
+  async requestStop(userId: string, replyId: string): Promise<"requested" | "ended" | null> {
+    const [row] = await this.#database.query<{ requested: boolean }>(requestStop, [userId, replyId])
+    if (row === undefined) return null
+    return row.requested ? "requested" : "ended"
+  }
+
+  async heartbeat(owner: string, replies: { replyId: string; attempt: number; text: string }[]): Promise<Heartbeat> {
+    if (replies.length === 0) return { stopped: [], lost: [] }
+    const rows = await this.#database.query<{ id: string; lost: boolean }>(renewLeases, [
+      owner,
+      replies.map(({ replyId }) => replyId),
+      replies.map(({ attempt }) => attempt),
+      replies.map(({ text }) => text),
+      this.#lease,
+    ])
+    return {
+      stopped: rows.filter(({ lost }) => !lost).map(({ id }) => id),
+      lost: rows.filter(({ lost }) => lost).map(({ id }) => id),
+    }
+  }
+
+  async expire(
+    owner: string,
+    contextMessages: number,
+  ): Promise<{ ended: { reply: RunningReply; end: ReplyEnd } | null; next: ReplyJob | null }[]> {
+    const parameters = [owner, this.#lease, contextMessages - 1, expireConversations]
+    const rows = await this.#database.query<{ expired: ExpiredJson }>(expireReplies, parameters)
+    return rows.map(({ expired: { conversation_id: conversationId, ended, next } }) => ({
+      ended: ended && toExpiredEnd(conversationId, ended),
+      next: next && toJob(conversationId, next),
+    }))
+  }
+
+  async view(
+    userId: string,
+    conversationId: string,
+    after: { message: number; reply: number } | null,
+  ): Promise<ConversationView | null> {
+    const [row] = await (after === null
+      ? this.#database.query<ViewRow>(newestView, [userId, conversationId, snapshotMessages])
+      : this.#database.query<ViewRow>(viewAfter, [
+          userId,
+          conversationId,
+          after.message,
+          after.reply,
+          resumeMessages + 1,
+        ]))
+    return row === undefined ? null : toConversationView(row)
+  }
+}
+
+type Ending = Pick<ReplyOutcome, "status" | "text" | "errorCode" | "usage"> & { createdAt: string }
+
+function replyEnd(reply: RunningReply, { status, text, errorCode, usage, createdAt }: Ending): ReplyEnd {
+  const { id, conversationId, position, attempt } = reply
+  const message = { id, conversationId, position, role: "assistant", content: text, metadata: null } as const
+  return { replyId: id, attempt, status, message: { ...message, status, createdAt }, errorCode, usage }
+}
+
+function toExpiredEnd(conversationId: string, ended: NonNullable<ExpiredJson["ended"]>) {
+  const { reply_id: id, message_id: messageId, position, attempt, status, text, created_at: createdAt } = ended
+  const reply: RunningReply = { id, conversationId, messageId, position, attempt }
+  const errorCode = status === "failed" ? ("interrupted" as const) : null
+  return { reply, end: replyEnd(reply, { status, text, errorCode, usage: null, createdAt }) }
+}

@@ -1,0 +1,20 @@
+import type { ConversationStore, MessageStore, ReplyStore } from "../ports.ts"
+import type { Database } from "./database.ts"
+import { PostgresConversationStore } from "./postgres-conversation-store.ts"
+import { PostgresMessageStore } from "./postgres-message-store.ts"
+import { PostgresReplyStore, type ReplyStoreOptions } from "./postgres-reply-store.ts"
+
+export interface Stores {
+  conversations: ConversationStore
+  messages: MessageStore
+  replies: ReplyStore
+}
+
+/** The stores over either database. `newId` makes the ids of new conversations. */
+export function createStores(database: Database, newId: () => string, options?: ReplyStoreOptions): Stores {
+  return {
+    conversations: new PostgresConversationStore(database, newId),
+    messages: new PostgresMessageStore(database),
+    replies: new PostgresReplyStore(database, options),
+  }
+}
