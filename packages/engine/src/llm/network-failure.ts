@@ -17,9 +17,8 @@ const transientNetworkCodes: ReadonlySet<string> = new Set([
 export function failureOfNetwork(error: Error): ModelFailure {
   const code = "code" in error && typeof error.code === "string" ? error.code : "no code"
   if (code === "UND_ERR_CONNECT_TIMEOUT") return connectTimeout()
-  if (code.startsWith("HPE_") || code === "UND_ERR_HEADERS_OVERFLOW") {
-    return invalid(`its HTTP is malformed (${code})`)
-  }
+  // undici's parser error has no code, and quotes what it read.
+  if (error.name === "HTTPParserError" || code === "UND_ERR_HEADERS_OVERFLOW") return invalid("its HTTP is malformed")
   return new ModelFailure("model_unavailable", `The connection to the model's provider failed (${code})`, {
     transient: transientNetworkCodes.has(code),
   })

@@ -70,7 +70,7 @@ export function offlineAnswer(messages: readonly ModelMessage[]): string {
 function quoteOf(said: string): string {
   const plain = said
     .toWellFormed()
-    .replace(/[\p{C}\p{Z}\s]+/gu, " ")
+    .replace(/[\p{Cc}\p{Z}\p{Bidi_Control}]+/gu, " ")
     .replace(/[<>[\]()*_#|`~\\{}“”]/g, "")
     .trim()
   const characters = [...new Intl.Segmenter("en", { granularity: "grapheme" }).segment(plain.slice(0, 2000))]

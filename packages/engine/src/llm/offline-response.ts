@@ -47,8 +47,9 @@ export class OfflineResponse {
     this.#response.end("data: [DONE]\n\n")
   }
 
+  /** Breaks the connection, after what was said so far is on its way. */
   cut(): void {
-    this.#response.destroy()
+    this.#response.socket?.destroySoon()
   }
 
   refuse(status: number, retryAfterSeconds: number | undefined): void {

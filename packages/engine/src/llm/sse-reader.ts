@@ -38,7 +38,7 @@ export class SseReader {
   }
 
   push(chunk: Uint8Array): void {
-    this.#read(this.#decode(chunk))
+    if (chunk.length > 0) this.#read(this.#decode(chunk))
   }
 
   /** The stream is over: an event that lacks only its empty line still counts, as some servers end without one. */
@@ -50,7 +50,7 @@ export class SseReader {
 
   #decode(chunk: Uint8Array): string {
     // A read that begins and ends between characters (they nearly all do) needs no streaming decoder, which is slower.
-    const endsInAscii = (chunk.at(-1) ?? 0) < 0x80
+    const endsInAscii = (chunk.at(-1) ?? 0x80) < 0x80
     const whole = endsInAscii && !this.#decoderHolds
     this.#decoderHolds = !endsInAscii
     if (!whole) return this.#decoder.decode(chunk, { stream: true })
