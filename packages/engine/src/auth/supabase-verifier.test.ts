@@ -12,6 +12,8 @@ import {
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { type KeyServer, startKeyServer } from "../../test/support/key-server.ts"
 import type { TokenVerifier } from "../ports.ts"
+import { jwksVerifier } from "./jwks-verifier.ts"
+import { RemoteKeySet } from "./remote-key-set.ts"
 import { supabaseVerifier } from "./supabase-verifier.ts"
 
 interface SigningKey {
@@ -105,6 +107,16 @@ describe("a token is refused", () => {
 
   test.each(["es384", "ps256"] as const)("when %s signed it, though published", async (name) => {
     expect(await outcome(await sign(keys[name]))).toEqual(refused)
+  })
+
+  test("before any key is asked for, by the algorithm alone", async () => {
+    const before = server.requests.length
+    const published = new RemoteKeySet({ url: `${server.url}/auth/v1/.well-known/jwks.json`, clock })
+    const alone = jwksVerifier({ keys: published, issuer: undefined, audience: "authenticated", clock })
+    for (const token of [await sign(keys.es384), signWithSecret({ alg: "HS256" }, secret)]) {
+      expect(await outcome(token, alone)).toEqual(refused)
+    }
+    expect(server.requests).toHaveLength(before)
   })
 
   test("when a published key was taken for a secret (key confusion)", async () => {

@@ -29,7 +29,7 @@ export function supabaseVerifier(
     verify: async (token) => {
       const verifier = byAlgorithm.get(readTokenHeader(token).alg)
       if (verifier === undefined) {
-        throw new ChatError("unauthenticated", "The token is signed with an algorithm that is not accepted.")
+        throw new ChatError("unauthenticated", "The token is signed with an algorithm not accepted.")
       }
       return verifier.verify(token)
     },

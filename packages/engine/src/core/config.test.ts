@@ -213,6 +213,12 @@ test("every bad variable is named at once, on a line of its own, with no value o
   expect(message).not.toContain("hunter2")
 })
 
+test("a variable that is bad in several ways is named once, by the first of them", () => {
+  expect(refusal({ DATABASE_URL: "mysql://u:[YOUR-PASSWORD]@h/d#x" })).toBe(
+    "DATABASE_URL must be a postgres:// or postgresql:// URL",
+  )
+})
+
 test("a flag wins over the environment, and is blamed under its own name", () => {
   expect(readConfig({ PORT: "80", HOST: "0.0.0.0" }, "start", { port: 9000, host: "::1" }).http).toMatchObject({
     port: 9000,
