@@ -1,0 +1,78 @@
+import type { GrizzClient } from "@grizz/client"
+import { useCallback, useRef, useState } from "react"
+import { useAddressedConversation } from "./addressed-conversation.ts"
+import { ConversationView } from "./conversation-view.tsx"
+import { Icon } from "./icons.tsx"
+import { useMediaQuery } from "./media-query.ts"
+import { Sidebar } from "./sidebar.tsx"
+import { texts } from "./texts.ts"
+import { useDays } from "./use-days.ts"
+
+interface ChatPageProps {
+  client: GrizzClient
+  offlineModel: boolean
+  onSignOut: () => void
+}
+
+/** The signed-in page: the days beside (on a phone: above) the conversation that the address names. */
+export function ChatPage({ client, offlineModel, onSignOut }: ChatPageProps) {
+  const addressed = useAddressedConversation()
+  const days = useDays(client)
+  const narrow = useMediaQuery("(max-width: 52rem)")
+  const [drawerOpen, setDrawerOpen] = useState(false)
+  const opener = useRef<HTMLButtonElement>(null)
+  const modal = narrow && drawerOpen
+  const closeDrawer = useCallback(() => {
+    setDrawerOpen(false)
+    // The opener is inert until the drawer is gone.
+    requestAnimationFrame(() => opener.current?.focus())
+  }, [])
+  const focusComposer = () => document.getElementById("message")?.focus()
+  const menu = narrow && (
+    <button
+      ref={opener}
+      type="button"
+      className="icon-button"
+      onClick={() => setDrawerOpen(true)}
+      aria-label={texts.days.open}
+      aria-expanded={drawerOpen}
+      aria-controls="days"
+    >
+      <Icon name="menu" />
+    </button>
+  )
+  return (
+    <div className="app">
+      <a
+        className="skip-link"
+        href="#message"
+        onClick={(event) => {
+          event.preventDefault()
+          focusComposer()
+        }}
+      >
+        {texts.skipToMessage}
+      </a>
+      <Sidebar
+        days={days}
+        selected={addressed}
+        drawer={narrow}
+        open={!narrow || drawerOpen}
+        onClose={closeDrawer}
+        onChosen={() => setDrawerOpen(false)}
+        onSignOut={onSignOut}
+      />
+      <main className="main" inert={modal}>
+        <ConversationView
+          key={addressed ?? "today"}
+          client={client}
+          conversationId={addressed}
+          offlineModel={offlineModel}
+          menu={menu}
+          onSpoken={days.reload}
+          onSignOut={onSignOut}
+        />
+      </main>
+    </div>
+  )
+}

@@ -1,0 +1,33 @@
+import type { ConversationState } from "@grizz/client"
+import { useState } from "react"
+import { BearMark } from "./bear-mark.tsx"
+import { texts } from "./texts.ts"
+
+interface EmptyDayProps {
+  state: ConversationState
+  past: boolean
+  onStart: (text: string) => void
+}
+
+/** Before the first word of a day: a greeting and three ways to begin. */
+export function EmptyDay({ state, past, onStart }: EmptyDayProps) {
+  const [hour] = useState(() => new Date().getHours())
+  if (state.conversation === null) return <p className="transcript-note">{texts.transcript.loading}</p>
+  if (past) return <p className="transcript-note">{texts.transcript.emptyPast}</p>
+  return (
+    <div className="empty-day">
+      <BearMark size={64} />
+      <p className="empty-title">{texts.transcript.emptyTitle(hour)}</p>
+      <p className="empty-lead">{texts.transcript.emptyLead}</p>
+      <ul className="starters">
+        {texts.transcript.starters.map((starter) => (
+          <li key={starter}>
+            <button type="button" className="starter" onClick={() => onStart(starter)}>
+              {starter}
+            </button>
+          </li>
+        ))}
+      </ul>
+    </div>
+  )
+}

@@ -1,0 +1,18 @@
+import { StrictMode } from "react"
+import { createRoot } from "react-dom/client"
+import { App } from "./app.tsx"
+import "./styles/base.css"
+import "./styles/layout.css"
+import "./styles/sidebar.css"
+import "./styles/transcript.css"
+import "./styles/prose.css"
+import "./styles/composer.css"
+import "./styles/welcome.css"
+
+const root = document.getElementById("root")
+if (root === null) throw new Error("index.html has no #root")
+createRoot(root).render(
+  <StrictMode>
+    <App url={location.origin} />
+  </StrictMode>,
+)

@@ -1,0 +1,43 @@
+import type { ConversationResource, GrizzClient } from "@grizz/client"
+import { useCallback, useEffect, useRef, useState } from "react"
+
+export interface Days {
+  conversations: readonly ConversationResource[]
+  status: "loading" | "loaded" | "failed"
+  hasMore: boolean
+  loadMore: () => void
+  /** Reads the list from its beginning again. */
+  reload: () => void
+}
+
+/** The user's conversations, page by page. */
+export function useDays(client: GrizzClient): Days {
+  const [conversations, setConversations] = useState<readonly ConversationResource[]>([])
+  const [status, setStatus] = useState<Days["status"]>("loading")
+  const [cursor, setCursor] = useState<string | null>(null)
+  const request = useRef<AbortController | null>(null)
+
+  const load = useCallback(
+    async (after: string | null) => {
+      request.current?.abort()
+      const { signal } = (request.current = new AbortController())
+      try {
+        const page = await client.conversations({ signal, ...(after === null ? {} : { cursor: after }) })
+        setConversations((held) => (after === null ? page.data : [...held, ...page.data]))
+        setCursor(page.next_cursor)
+        setStatus("loaded")
+      } catch {
+        if (!signal.aborted) setStatus("failed")
+      }
+    },
+    [client],
+  )
+  useEffect(() => {
+    void load(null)
+    return () => request.current?.abort()
+  }, [load])
+
+  const reload = useCallback(() => void load(null), [load])
+  const loadMore = useCallback(() => void load(cursor), [load, cursor])
+  return { conversations, status, hasMore: cursor !== null, loadMore, reload }
+}

@@ -1,0 +1,101 @@
+import type { PageConfig } from "@grizz/client"
+import { type FormEvent, type ReactNode, useState } from "react"
+import { BearMark } from "./bear-mark.tsx"
+import { type Session, signInForDevelopment } from "./session.ts"
+import { texts } from "./texts.ts"
+
+export function LoadingScreen({ failed, onRetry }: { failed: boolean; onRetry: () => void }) {
+  return (
+    <Screen>
+      <output className="welcome-lead">{failed ? texts.welcome.failed : texts.welcome.loading}</output>
+      {failed && (
+        <button type="button" className="button primary" onClick={onRetry}>
+          {texts.welcome.tryAgain}
+        </button>
+      )}
+    </Screen>
+  )
+}
+
+interface WelcomeProps {
+  url: string
+  config: PageConfig
+  onSignIn: (session: Session) => void
+}
+
+export function Welcome({ url, config, onSignIn }: WelcomeProps) {
+  if (config.sign_in === "development") return <DevelopmentSignIn url={url} onSignIn={onSignIn} />
+  return <SupabaseSignIn supabaseUrl={config.supabase_url} onSignIn={onSignIn} />
+}
+
+function DevelopmentSignIn({ url, onSignIn }: Omit<WelcomeProps, "config">) {
+  const [state, setState] = useState<"idle" | "busy" | "failed">("idle")
+  const start = () => {
+    setState("busy")
+    signInForDevelopment(url).then(onSignIn, () => setState("failed"))
+  }
+  return (
+    <Screen>
+      <h1>{texts.welcome.title}</h1>
+      <p className="welcome-lead">{texts.welcome.lead}</p>
+      <button type="button" className="button primary large" onClick={start} disabled={state === "busy"}>
+        {state === "busy" ? texts.welcome.starting : texts.welcome.start}
+      </button>
+      {state === "failed" && (
+        <p role="alert" className="form-error">
+          {texts.welcome.failed}
+        </p>
+      )}
+      <p className="welcome-note">{texts.disclosure}</p>
+      <p className="welcome-note">{texts.welcome.developmentNote}</p>
+    </Screen>
+  )
+}
+
+function SupabaseSignIn({
+  supabaseUrl,
+  onSignIn,
+}: {
+  supabaseUrl: string | null
+  onSignIn: (session: Session) => void
+}) {
+  const [token, setToken] = useState("")
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    const accessToken = token.trim()
+    if (accessToken !== "") onSignIn({ kind: "pasted", accessToken, userId: null })
+  }
+  return (
+    <Screen>
+      <h1>{texts.welcome.supabaseTitle}</h1>
+      <p className="welcome-lead">{texts.welcome.supabaseLead(supabaseUrl ?? "Supabase")}</p>
+      <form className="token-form" onSubmit={submit}>
+        <label htmlFor="token">{texts.welcome.tokenLabel}</label>
+        <textarea
+          id="token"
+          rows={4}
+          value={token}
+          onChange={(event) => setToken(event.target.value)}
+          autoComplete="off"
+          spellCheck={false}
+        />
+        <button type="submit" className="button primary large">
+          {texts.welcome.tokenSubmit}
+        </button>
+      </form>
+      <p className="welcome-note">{texts.welcome.supabaseNote}</p>
+      <p className="welcome-note">{texts.disclosure}</p>
+    </Screen>
+  )
+}
+
+function Screen({ children }: { children: ReactNode }) {
+  return (
+    <main className="welcome">
+      <div className="welcome-card">
+        <BearMark size={72} />
+        {children}
+      </div>
+    </main>
+  )
+}
