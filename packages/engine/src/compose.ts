@@ -14,12 +14,10 @@ import type { AuthConfig, Config, DatabaseConfig, LlmConfig } from "./core/confi
 import { ChatError } from "./core/errors.ts"
 import { newId } from "./core/ids.ts"
 import type { Logger } from "./core/logger.ts"
-import { SqlConversationStore } from "./db/conversation-store.ts"
 import type { Database } from "./db/database.ts"
-import { EmbeddedDatabase } from "./db/embedded-database.ts"
-import { SqlMessageStore } from "./db/message-store.ts"
+import { openEmbeddedDatabase } from "./db/embedded-database.ts"
 import { PostgresDatabase } from "./db/postgres-database.ts"
-import { SqlReplyStore } from "./db/reply-store.ts"
+import { createStores } from "./db/stores.ts"
 import { MemoryReplyLog } from "./live/memory-reply-log.ts"
 import { startOfflineModel } from "./llm/offline-model.ts"
 import { type ClosableLlmClient, openaiClient } from "./llm/openai-client.ts"
@@ -51,7 +49,7 @@ const sweepMs = 5000
 const dataFolder = ".grizz"
 
 export function openDatabase(config: DatabaseConfig, logger: Logger): Promise<Database> | Database {
-  if (config.url === null) return EmbeddedDatabase.open({ directory: join(dataFolder, "postgres") })
+  if (config.url === null) return openEmbeddedDatabase({ directory: join(dataFolder, "postgres") })
   const onIdleError = (error: Error) => logger.warn({ err: error }, "an idle database connection was lost")
   return new PostgresDatabase({ ...config, url: config.url, onIdleError })
 }
@@ -93,7 +91,7 @@ export async function compose(
   { verifier, development }: SignIn,
 ): Promise<Engine> {
   const { contextMessages, contextTokens, personaFile } = config.chat
-  const replies = new SqlReplyStore(database)
+  const stores = createStores(database, newId)
   const log = new MemoryReplyLog()
   const llm = withRetry(model, {
     attempts: 3,
@@ -103,11 +101,11 @@ export async function compose(
       logger.warn({ attempt, delay_ms: Math.round(delayMs), reason: failure.message }, "the model is called again"),
   })
   const agent = chatAgent({ llm, persona: await loadPersona(personaFile ?? undefined), contextTokens })
-  const chat = new ChatService({ replies, log, agent, logger, owner: randomUUID(), contextMessages, newId })
-  const reader = new ConversationReader(replies, log)
+  const chat = new ChatService({ replies: stores.replies, log, agent, logger, owner: randomUUID(), contextMessages, newId })
+  const reader = new ConversationReader(stores.replies, log)
   const conversations = new ConversationService(
-    new SqlConversationStore(database),
-    new SqlMessageStore(database),
+    stores.conversations,
+    stores.messages,
     systemClock,
     (conversationId) => chat.conversationDeleted(conversationId),
   )

@@ -1,6 +1,6 @@
 import cors from "@fastify/cors"
 import helmet from "@fastify/helmet"
-import { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify"
+import { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, LogController } from "fastify"
 import { hasZodFastifySchemaValidationErrors, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod"
 import { ChatError } from "../core/errors.ts"
 import type { Logger } from "../core/logger.ts"
@@ -43,7 +43,7 @@ export async function createHttpServer(options: ApiOptions): Promise<FastifyInst
   const loggerInstance: FastifyBaseLogger = logger
   const app = fastify({
     loggerInstance,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyMaxBytes,
     return503OnClosing: false,
     forceCloseConnections: true,
