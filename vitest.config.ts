@@ -1,3 +1,9 @@
 import { defineConfig } from "vitest/config"
+import { SkippedReporter } from "./vitest.skipped-reporter.ts"
 
-export default defineConfig({ test: { projects: ["packages/*/vitest.config.ts", "test/vitest.config.ts"] } })
+export default defineConfig({
+  test: {
+    projects: ["packages/*/vitest.config.ts", "bench/vitest.config.ts"],
+    reporters: ["default", new SkippedReporter()],
+  },
+})

@@ -100,7 +100,6 @@ async function serve(mode: StartMode, env: Environment, flags: Flags): Promise<v
     })
     const { host, port } = await engine.listen()
     const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`
-    logger.info({ url }, "listening")
     if (mode === "start") process.stdout.write(`\nGrizz is ready: ${url}\n\n`)
   } catch (error) {
     await database.close()

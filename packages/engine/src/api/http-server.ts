@@ -1,6 +1,13 @@
 import cors from "@fastify/cors"
 import helmet from "@fastify/helmet"
-import { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, LogController } from "fastify"
+import {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  fastify,
+  LogController,
+} from "fastify"
 import { hasZodFastifySchemaValidationErrors, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod"
 import { ChatError } from "../core/errors.ts"
 import type { Logger } from "../core/logger.ts"
