@@ -160,7 +160,7 @@ describe("the end of an answer", () => {
     ["a finish reason that is no text", [event({ choices: [{ delta: {}, finish_reason: 7 }] })], "model_invalid"],
     ["an error object", [text("a"), event({ error: { message: "boom", type: "server_error" } })], "model_unavailable"],
     ["an error text", [event({ error: "boom" })], "model_unavailable"],
-    ["an error event", [`event: error\n${event({ message: "boom" })}`], "model_unavailable"],
+    ["an error event", [`event: error\n${event({ message: "boom", code: "content_filter" })}`], "model_refused"],
     ["an error of content", [event({ error: { code: "content_filter" } })], "model_refused"],
     ["an error with a status", [event({ error: { code: 400 } })], "model_refused"],
     [

@@ -38,6 +38,7 @@ describe("cutting a text out of its chunk", () => {
     ["another id", withContent("a").replace('"1"', '"2"')],
     ["a finish reason", withContent("a").replace("null", '"stop"')],
     ["more after it", withContent("a", ',"error":{}')],
+    ["something behind it", `${withContent("a")}x`],
     ["less after it", withContent("a").slice(0, -1)],
     ["a text without an end", withContent("a").slice(0, 51)],
   ])("is left to the parser with %s", (_, next) => {

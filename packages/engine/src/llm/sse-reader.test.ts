@@ -46,6 +46,10 @@ describe("an event stream", () => {
     expect(dataOf("data: a\ndata:\ndata: b\n\n")).toEqual(["a\n\nb"])
   })
 
+  test("takes CR and LF for one line end, also in two reads", () => {
+    expect(read(["data: a\r", "\ndata: b\r", "", "\n\r", "\n"]).events).toEqual([{ data: "a\nb", event: "" }])
+  })
+
   test("keeps every space but the first", () => {
     expect(dataOf("data:  a \n\n")).toEqual([" a "])
   })

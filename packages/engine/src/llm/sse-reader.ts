@@ -38,7 +38,7 @@ export class SseReader {
   }
 
   push(chunk: Uint8Array): void {
-    if (chunk.length > 0) this.#read(this.#decode(chunk))
+    this.#read(this.#decode(chunk))
   }
 
   /** The stream is over: an event that lacks only its empty line still counts, as some servers end without one. */

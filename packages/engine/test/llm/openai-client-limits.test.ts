@@ -151,6 +151,17 @@ describe("an abort", () => {
     expect(server.connections).toBe(0)
   })
 
+  test("while connecting sends nothing when the connection stands", async () => {
+    const server = await start((call) => call.begin().end(text("a") + finish() + done))
+    const llm = client(server.baseUrl)
+    const abort = new AbortController()
+    const first = runModel(llm, { signal: abort.signal })
+    abort.abort(reason)
+    expect((await first).error).toBe(reason)
+    expect((await runModel(llm)).text).toBe("a")
+    expect(server.calls).toHaveLength(1)
+  })
+
   test("while connecting rejects at once", async () => {
     const baseUrl = await unaccepting()
     const abort = new AbortController()

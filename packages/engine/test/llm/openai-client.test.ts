@@ -101,6 +101,12 @@ describe("an answer", () => {
     expect(run.pieces.every((piece) => piece !== "" && piece.isWellFormed())).toBe(true)
   })
 
+  test("whose last character lacks its other half ends in U+FFFD", async () => {
+    const half = text("@").replace("@", "a\\ud83d")
+    const server = await start((call) => call.begin().end(half + finish() + done))
+    expect((await runModel(client(server.baseUrl))).text).toBe("a\uFFFD")
+  })
+
   test.each([
     ["without a content type", {}],
     ["called plain text", { "content-type": "text/plain" }],
@@ -145,9 +151,10 @@ describe("an answer", () => {
     expect(error).toMatchObject({ code: "model_invalid" })
   })
 
-  test("that is compressed, which was not asked for, is refused", async () => {
+  test("that is compressed, which was not asked for, is refused though it goes on", async () => {
     const server = await start((call) => {
-      call.respond(200, { "content-type": "text/event-stream", "content-encoding": "gzip" }, gzipSync(answer("Hi")))
+      const headers = { "content-type": "text/event-stream", "content-encoding": "gzip" }
+      void call.begin(200, headers).write(gzipSync(text("Hi")))
     })
     expect((await runModel(client(server.baseUrl))).error).toMatchObject({ code: "model_invalid" })
   })
