@@ -101,13 +101,18 @@ export async function compose(
       logger.warn({ attempt, delay_ms: Math.round(delayMs), reason: failure.message }, "the model is called again"),
   })
   const agent = chatAgent({ llm, persona: await loadPersona(personaFile ?? undefined), contextTokens })
-  const chat = new ChatService({ replies: stores.replies, log, agent, logger, owner: randomUUID(), contextMessages, newId })
+  const chat = new ChatService({
+    replies: stores.replies,
+    log,
+    agent,
+    logger,
+    owner: randomUUID(),
+    contextMessages,
+    newId,
+  })
   const reader = new ConversationReader(stores.replies, log)
-  const conversations = new ConversationService(
-    stores.conversations,
-    stores.messages,
-    systemClock,
-    (conversationId) => chat.conversationDeleted(conversationId),
+  const conversations = new ConversationService(stores.conversations, stores.messages, systemClock, (conversationId) =>
+    chat.conversationDeleted(conversationId),
   )
   let isDraining = false
   const checks = {

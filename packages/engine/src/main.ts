@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util"
 import { compose, openDatabase, openModel, openSignIn } from "./compose.ts"
-import { type Config, ConfigError, readConfig, type StartMode } from "./core/config.ts"
+import { type Config, ConfigError, configSecrets, readConfig, type StartMode } from "./core/config.ts"
 import { createLogger, type Logger } from "./core/logger.ts"
 import { migrate } from "./db/migrate.ts"
 
@@ -108,10 +108,9 @@ async function serve(mode: StartMode, env: Environment, flags: Flags): Promise<v
 }
 
 /** For a person where a person reads, JSON lines where a machine does. */
-function loggerOf({ log, database, llm, auth }: Config, isStart: boolean): Logger {
-  const secrets = [database.url, llm.endpoint?.apiKey, auth.kind === "supabase" ? auth.jwtSecret : null]
-  const isSecret = (value: string | null | undefined) => typeof value === "string"
-  return createLogger({ level: log.level, pretty: isStart || process.stdout.isTTY, secrets: secrets.filter(isSecret) })
+function loggerOf(config: Config, isStart: boolean): Logger {
+  const pretty = isStart || process.stdout.isTTY
+  return createLogger({ level: config.log.level, pretty, secrets: configSecrets(config) })
 }
 
 function stopOnSignal(logger: Logger, stop: () => Promise<void>): void {

@@ -84,17 +84,29 @@ describe("the house", () => {
   })
 
   test("services and agents see no network, environment or clock but the injected ones", () => {
-    const foreign = /\bfetch\(|\bprocess\.|\bnew Date\b|\bDate\.now\b|"node:(?:http|https|net|tls|dns)"|"undici"|"pg"|"ws"/
+    const foreign =
+      /\bfetch\(|\bprocess\.|\bnew Date\b|\bDate\.now\b|"node:(?:http|https|net|tls|dns)"|"undici"|"pg"|"ws"/
     const breaches = sourcesOf("engine")
       .filter(({ path }) => ["services", "agents"].includes(roomOf(path)))
-      .flatMap(({ path, text }) => text.split("\n").flatMap((line) => (foreign.test(line) ? [`${path}: ${line.trim()}`] : [])))
+      .flatMap(({ path, text }) =>
+        text.split("\n").flatMap((line) => (foreign.test(line) ? [`${path}: ${line.trim()}`] : [])),
+      )
     expect(breaches).toEqual([])
   })
 
   test("only db speaks SQL and only api speaks HTTP and sockets", () => {
-    const owners: Record<string, string[]> = { pg: ["db"], "@electric-sql/pglite": ["db"], fastify: ["api"], ws: ["api"], undici: ["llm"], jose: ["auth"] }
+    const owners: Record<string, string[]> = {
+      pg: ["db"],
+      "@electric-sql/pglite": ["db"],
+      fastify: ["api"],
+      ws: ["api"],
+      undici: ["llm"],
+      jose: ["auth"],
+    }
     const breaches = sourcesOf("engine").flatMap(({ path, imported }) =>
-      imported.filter((target) => owners[target] !== undefined && !owners[target].includes(roomOf(path))).map((target) => `${path} imports ${target}`),
+      imported
+        .filter((target) => owners[target] !== undefined && !owners[target].includes(roomOf(path)))
+        .map((target) => `${path} imports ${target}`),
     )
     expect(breaches).toEqual([])
   })

@@ -1,4 +1,4 @@
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import type { Message, ReplyEnd, RunningReply } from "../domain.ts"
 import type { ConversationEvent, Cursor, EventSink, LogEntry } from "../ports.ts"

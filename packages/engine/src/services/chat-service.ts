@@ -39,6 +39,8 @@ export class ChatService {
   readonly #serial = new Serial()
   readonly #productions = new Map<string, Production>()
   #isDraining = false
+  /** The grace of a shutdown is over. */
+  #isOutOfTime = false
 
   constructor(options: ChatServiceOptions) {
     this.#options = options
@@ -115,19 +117,14 @@ export class ChatService {
   /** Accepts nothing more, lets replies finish for `graceMs`, then ends the rest as interrupted. */
   async drain(graceMs: number): Promise<void> {
     this.#isDraining = true
-    const timeout = new AbortController()
-    const allEnded = async () => {
-      while (this.#productions.size > 0) await Promise.all([...this.#productions.values()].map((one) => one.finished))
-    }
-    const outOfTime = delay(graceMs, undefined, { signal: timeout.signal }).then(
-      () => {
-        for (const { abort } of this.#productions.values()) abort.abort(shuttingDown)
-      },
-      () => undefined,
-    )
-    await allEnded()
-    timeout.abort()
-    await outOfTime
+    const timer = setTimeout(() => {
+      this.#isOutOfTime = true
+      for (const { abort } of this.#productions.values()) abort.abort(shuttingDown)
+    }, graceMs)
+    // What is being accepted becomes a reply, and a reply that ends may start the next one.
+    await this.#serial.settled()
+    while (this.#productions.size > 0) await Promise.all([...this.#productions.values()].map((one) => one.finished))
+    clearTimeout(timer)
   }
 
   #run(job: ReplyJob): void {
@@ -139,6 +136,7 @@ export class ChatService {
       finished: Promise.resolve(),
     }
     if (job.stopRequested) production.abort.abort(replyStopped)
+    else if (this.#isOutOfTime) production.abort.abort(shuttingDown)
     this.#productions.set(job.reply.id, production)
     production.finished = this.#produce(job, production)
   }

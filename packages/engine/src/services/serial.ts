@@ -14,4 +14,9 @@ export class Serial {
       if (this.#tails.get(key) === done) this.#tails.delete(key)
     }
   }
+
+  /** Resolves when every task that was given until now is over. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#tails.values())
+  }
 }
