@@ -28,6 +28,11 @@ function describe(error: unknown): { message: string; code?: string } {
   return { message: error.message, ...code }
 }
 
+function isFatal(error: unknown): boolean {
+  if (error instanceof WebAssembly.RuntimeError) return true
+  return error instanceof Error && "severity" in error && (error.severity === "PANIC" || error.severity === "FATAL")
+}
+
 /** Autovacuum has no process to run in here, so idle time is used; a statement that comes meanwhile waits for it. */
 class VacuumWhenIdle {
   readonly #pglite: PGlite
@@ -71,6 +76,8 @@ function serve(pglite: PGlite): void {
       try {
         answer({ id: request.id, rows: await perform(pglite, request) })
       } catch (error) {
+        // After a PANIC PostgreSQL never answers again: better an absent database than a silent one.
+        if (isFatal(error)) process.exit(1)
         answer({ id: request.id, error: describe(error) })
       }
       if (request.kind === "close") port!.close()

@@ -1,5 +1,4 @@
-import { fsyncSync } from "node:fs"
-import { closeSync, existsSync, openSync, readdirSync, renameSync, rmSync } from "node:fs"
+import { closeSync, existsSync, fsyncSync, openSync, readdirSync, renameSync, rmSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { PGlite } from "@electric-sql/pglite"
 import { NodeFS } from "@electric-sql/pglite/nodefs"
@@ -62,8 +61,11 @@ async function open(data: string): Promise<{ pglite: PGlite; files: SyncedNodeFS
   return { pglite: await PGlite.create({ fs: files, startParams }), files }
 }
 
-/** Writes WAL and commits it: with synchronous_commit that takes at least one fsync. */
-async function assertCommitSyncs(pglite: PGlite, files: { syncs: number }): Promise<void> {
+/**
+ * Writes WAL and commits it: with synchronous_commit that takes at least one fsync.
+ * @throws Error when there was none; `pglite` is then closed
+ */
+export async function assertCommitSyncs(pglite: PGlite, files: { syncs: number }): Promise<void> {
   const before = files.syncs
   await pglite.query("select pg_logical_emit_message(true, 'grizz', 'does a commit sync?')")
   if (files.syncs > before) return

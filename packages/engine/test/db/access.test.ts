@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import type { Session } from "../../src/db/database.ts"
+import type { Database, Session } from "../../src/db/database.ts"
 import { migrate } from "../../src/db/migrate.ts"
 import { createStores, type Stores } from "../../src/db/stores.ts"
 import { TestConversation } from "../support/database-conversation.ts"
@@ -124,16 +124,10 @@ describe.each(databaseKinds)("other clients of $name", (kind) => {
     )
 
     test("the role grizz_engine can do the engine's whole work", async () => {
-      const refusing = { query: () => Promise.reject(new Error("outside the session")) }
       await as("grizz_engine", null, async (session) => {
-        const database = {
-          ...opened.database,
-          ...refusing,
-          query: session.query,
-          session: refusing.query,
-          ping: refusing.query,
-          close: refusing.query,
-        }
+        const outside = () => Promise.reject(new Error("not in this session"))
+        const query: Database["query"] = (statement, parameters) => session.query(statement, parameters)
+        const database: Database = { query, session: outside, ping: outside, close: outside }
         const engine = createStores(database, newId)
         const conversation = await TestConversation.create(engine)
         await conversation.say("as another role", "it works")
