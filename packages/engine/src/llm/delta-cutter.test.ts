@@ -30,6 +30,7 @@ describe("cutting a text out of its chunk", () => {
       withContent(content, `,"usage":null,"obfuscation":"${padding}"`)
     expect(cutAfter(padded("Hello", "x8Kd"), padded(" you", "p"))).toBe(" you")
     expect(cutAfter(padded("Hello", "x8Kd"), padded(" you", ""))).toBe(" you")
+    expect(cutAfter(padded("Hello", "x8Kd"), `${padded(" you", "p")}x`)).toBeNull()
   })
 
   test.each([

@@ -50,6 +50,12 @@ describe("an event stream", () => {
     expect(read(["data: a\r", "\ndata: b\r", "", "\n\r", "\n"]).events).toEqual([{ data: "a\nb", event: "" }])
   })
 
+  test("is not confused by an empty read inside a character", () => {
+    const [first, second] = Buffer.from("é")
+    const chunks = ["data: ", Uint8Array.of(first ?? 0), "", Uint8Array.of(second ?? 0, 10, 10)]
+    expect(read(chunks).events).toEqual([{ data: "é", event: "" }])
+  })
+
   test("keeps every space but the first", () => {
     expect(dataOf("data:  a \n\n")).toEqual([" a "])
   })
