@@ -2,6 +2,7 @@ import type { GrizzClient } from "@grizz/client"
 import { useCallback, useRef, useState } from "react"
 import { useAddressedConversation } from "./addressed-conversation.ts"
 import { ConversationView } from "./conversation-view.tsx"
+import { localDay } from "./days.ts"
 import { Icon } from "./icons.tsx"
 import { useMediaQuery } from "./media-query.ts"
 import { Sidebar } from "./sidebar.tsx"
@@ -19,6 +20,7 @@ export function ChatPage({ client, offlineModel, onSignOut }: ChatPageProps) {
   const addressed = useAddressedConversation()
   const days = useDays(client)
   const narrow = useMediaQuery("(max-width: 52rem)")
+  const [openedOn, setOpenedOn] = useState(() => localDay(new Date()))
   const [drawerOpen, setDrawerOpen] = useState(false)
   const opener = useRef<HTMLButtonElement>(null)
   const modal = narrow && drawerOpen
@@ -64,12 +66,13 @@ export function ChatPage({ client, offlineModel, onSignOut }: ChatPageProps) {
       />
       <main className="main" inert={modal}>
         <ConversationView
-          key={addressed ?? "today"}
+          key={addressed ?? `today ${openedOn}`}
           client={client}
           conversationId={addressed}
           offlineModel={offlineModel}
           menu={menu}
           onSpoken={days.reload}
+          onNewDay={() => setOpenedOn(localDay(new Date()))}
           onSignOut={onSignOut}
         />
       </main>

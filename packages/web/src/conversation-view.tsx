@@ -19,22 +19,25 @@ interface ConversationViewProps {
   offlineModel: boolean
   /** The button that opens the days, where they are a drawer. */
   menu: ReactNode
-  /** A message of the user was stored. */
+  /** Something was said, or may have been said while the connection was away. */
   onSpoken: () => void
+  /** The user goes on to the day that has begun. */
+  onNewDay: () => void
   onSignOut: () => void
 }
 
 export function ConversationView(props: ConversationViewProps) {
-  const { client, conversationId, offlineModel, menu, onSpoken, onSignOut } = props
+  const { client, conversationId, offlineModel, menu, onSpoken, onNewDay, onSignOut } = props
   const { state, conversation } = useConversation(client, conversationId ?? "today")
   const { messages, reply, queued, pending, replyErrors } = state
   const items = useMemo(
     () => timeline({ messages, reply, queued, pending, replyErrors }),
     [messages, reply, queued, pending, replyErrors],
   )
+  const online = state.connection.status === "open"
   useEffect(() => {
-    if (messages.length > 0) onSpoken()
-  }, [messages.length, onSpoken])
+    if (online && messages.length > 0) onSpoken()
+  }, [online, messages.length, onSpoken])
 
   return (
     <>
@@ -50,11 +53,8 @@ export function ConversationView(props: ConversationViewProps) {
       </Transcript>
       <Announcer state={state} />
       <footer className="foot">
-        {conversationId === null ? (
-          <TodayComposer state={state} conversation={conversation} />
-        ) : (
-          <ReadingBar state={state} />
-        )}
+        {conversationId === null && <NewDayBar state={state} onNewDay={onNewDay} />}
+        {conversationId === null ? <TodayComposer state={state} conversation={conversation} /> : <ReadingBar />}
         <p className="disclosure">{texts.disclosure}</p>
       </footer>
     </>
@@ -73,11 +73,25 @@ function TodayComposer({ state, conversation }: { state: ConversationState; conv
   )
 }
 
-function ReadingBar({ state }: { state: ConversationState }) {
+/** Midnight has passed since this conversation was opened as today's. */
+function NewDayBar({ state, onNewDay }: { state: ConversationState } & Pick<ConversationViewProps, "onNewDay">) {
   const today = useLocalDay()
+  const day = state.conversation?.conv_day ?? null
+  if (day === null || day >= today) return null
+  return (
+    <output className="new-day">
+      {texts.days.newDay}{" "}
+      <button type="button" className="button link" onClick={onNewDay}>
+        {texts.days.toNewDay}
+      </button>
+    </output>
+  )
+}
+
+function ReadingBar() {
   return (
     <div className="reading-bar">
-      {state.conversation !== null && <p>{texts.days.reading(nameOf(state.conversation, today))}</p>}
+      <p>{texts.days.reading}</p>
       <a className="button primary" href={addressOf(null)}>
         {texts.days.back}
       </a>
@@ -100,14 +114,16 @@ function Header({ state, ofToday, menu }: HeaderProps) {
     if (!ofToday) heading.current?.focus()
   }, [ofToday])
   const unnamed = ofToday ? texts.days.today : ""
+  const name = state.conversation === null ? unnamed : nameOf(state.conversation, today)
   const day = state.conversation?.conv_day ?? null
+  const written = day === null ? name : writtenDay(day, today)
   return (
     <header className="head">
       {menu}
       <h1 ref={heading} tabIndex={-1}>
-        {state.conversation === null ? unnamed : nameOf(state.conversation, today)}
+        {name}
       </h1>
-      {day === today && <p className="head-date">{writtenDay(day, today)}</p>}
+      {written !== name && <p className="head-date">{written}</p>}
     </header>
   )
 }

@@ -8,7 +8,7 @@ export function localDay(instant: Date): string {
 }
 
 /** "Today", "Yesterday", "Friday 20 November", and with its year when that is not the present one. */
-export function dayName(day: string, today: string, locale?: string): string {
+export function dayName(day: string, today: string, locale = dateLocale()): string {
   if (day === today) return texts.days.today
   const dayBefore = noonOf(today)
   dayBefore.setDate(dayBefore.getDate() - 1)
@@ -16,7 +16,7 @@ export function dayName(day: string, today: string, locale?: string): string {
 }
 
 /** "Friday 20 November": never "Today". */
-export function writtenDay(day: string, today: string, locale?: string): string {
+export function writtenDay(day: string, today: string, locale = dateLocale()): string {
   const format = new Intl.DateTimeFormat(locale, {
     weekday: "long",
     day: "numeric",
@@ -27,7 +27,7 @@ export function writtenDay(day: string, today: string, locale?: string): string 
 }
 
 /** "14:03", as this browser's language writes it. */
-export function timeOfDay(instant: string, locale?: string): string {
+export function timeOfDay(instant: string, locale = dateLocale()): string {
   return new Intl.DateTimeFormat(locale, { timeStyle: "short" }).format(new Date(instant))
 }
 
@@ -40,7 +40,7 @@ export interface MonthOfDays {
 }
 
 /** Newest month first, newest day first; conversations outside the calendar last. */
-export function groupByMonth(conversations: readonly ConversationResource[], locale?: string): MonthOfDays[] {
+export function groupByMonth(conversations: readonly ConversationResource[], locale = dateLocale()): MonthOfDays[] {
   const format = new Intl.DateTimeFormat(locale, { month: "long", year: "numeric" })
   const months = new Map<string, ConversationResource[]>()
   for (const conversation of conversations) {
@@ -63,4 +63,9 @@ function sortKey(conversation: ConversationResource): string {
 /** Noon, because no zone's clock change moves noon into another day. */
 function noonOf(day: string): Date {
   return new Date(`${day}T12:00:00`)
+}
+
+/** The browser's own variant of the page's language: an American reads "November 20", a Scot "20 November". */
+function dateLocale(): string {
+  return navigator.languages.find((language) => language.startsWith(texts.language)) ?? "en-GB"
 }

@@ -85,9 +85,14 @@ function ScrollingTable({ children }: ComponentProps<"table">) {
   )
 }
 
+function TaskMark({ checked }: ComponentProps<"input">) {
+  return <input type="checkbox" checked={checked} disabled aria-label={texts.reply.task(checked === true)} />
+}
+
 const components: Components = {
   a: SafeLink,
   img: ImageLink,
+  input: TaskMark,
   pre: CodeBlock,
   table: ScrollingTable,
   h1: Heading,

@@ -44,30 +44,32 @@ export function Sidebar({ days, selected, drawer, open, onClose, onChosen, onSig
         inert={!open}
         {...(modal ? { role: "dialog", "aria-modal": true, "aria-label": texts.days.title } : {})}
       >
-        <div className="sidebar-head">
-          <BearMark size={28} />
-          <span className="brand">{texts.name}</span>
-          {drawer && (
-            <button
-              ref={closeButton}
-              type="button"
-              className="icon-button"
-              onClick={onClose}
-              aria-label={texts.days.close}
-            >
-              <Icon name="close" />
+        <nav className="sidebar-column" aria-label={texts.days.title}>
+          <div className="sidebar-head">
+            <BearMark size={28} />
+            <span className="brand">{texts.name}</span>
+            {drawer && (
+              <button
+                ref={closeButton}
+                type="button"
+                className="icon-button"
+                onClick={onClose}
+                aria-label={texts.days.close}
+              >
+                <Icon name="close" />
+              </button>
+            )}
+          </div>
+          <div className="days">
+            <DayList days={days} selected={selected} onChosen={onChosen} />
+          </div>
+          <div className="sidebar-foot">
+            <button type="button" className="button quiet" onClick={onSignOut}>
+              <Icon name="leave" size={18} />
+              {texts.days.signOut}
             </button>
-          )}
-        </div>
-        <nav className="days" aria-label={texts.days.title}>
-          <DayList days={days} selected={selected} onChosen={onChosen} />
+          </div>
         </nav>
-        <div className="sidebar-foot">
-          <button type="button" className="button quiet" onClick={onSignOut}>
-            <Icon name="leave" size={18} />
-            {texts.days.signOut}
-          </button>
-        </div>
       </div>
     </>
   )

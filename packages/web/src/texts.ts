@@ -2,11 +2,13 @@ import type { GrizzErrorCode } from "@grizz/client"
 
 /** Everything the page says, in one place, ready for other languages. */
 export const texts = {
+  /** Language of these texts, and so of the dates among them. */
+  language: "en",
   name: "Grizz",
   skipToMessage: "Skip to the message field",
   disclosure: "Grizz is an AI, not a person, and can be wrong.",
   offlineModel: {
-    title: "Offline model",
+    title: "Offline model.",
     detail: "Canned answers from this engine. Set OPENAI_API_KEY to talk to a real model.",
   },
   welcome: {
@@ -39,8 +41,10 @@ export const texts = {
     none: "Earlier days will appear here.",
     failed: "Your days could not be loaded.",
     tryAgain: "Try again",
+    newDay: "A new day has begun.",
+    toNewDay: "Go to today",
     signOut: "Sign out",
-    reading: (day: string) => `You are reading ${day}.`,
+    reading: "This day is over. You can read it here.",
     back: "Back to today",
   },
   transcript: {
@@ -71,6 +75,7 @@ export const texts = {
     copied: "Copied",
     code: "Code",
     image: "Image",
+    task: (done: boolean) => (done ? "Done" : "Open"),
     failed: {
       model_timeout: "The model took too long, so this answer ended early.",
       model_unavailable: "The model cannot be reached at the moment.",
@@ -99,7 +104,7 @@ export const texts = {
   },
   connection: {
     connecting: "Connecting…",
-    reconnecting: "Connection lost. Reconnecting; what you write is sent when it is back.",
+    reconnecting: "Connection lost, reconnecting. What you write is kept.",
     offline: "You are offline. What you write is sent when you are back.",
     tryNow: "Try now",
     closed: {

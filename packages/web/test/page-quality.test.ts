@@ -1,0 +1,192 @@
+import { AxeBuilder } from "@axe-core/playwright"
+import type { Page } from "playwright-core"
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
+import { desktop, PageBrowser, phone, replies, say } from "./support/browser-page.ts"
+import { findChromium } from "./support/chromium.ts"
+import { EngineProcess } from "./support/engine-process.ts"
+import { ScriptedModel } from "./support/scripted-model.ts"
+
+const chromium = findChromium()
+
+const everyKindOfMarkdown = `# A heading
+
+Some **bold**, *italic*, \`code\` and a [link](https://example.com/a) in one line.
+
+1. One
+2. Two
+   - nested
+
+- [x] done
+- [ ] open
+
+\`\`\`ts
+const line = "long enough that it does not fit into the width of any phone that is held upright, surely"
+\`\`\`
+
+| Column | Another | A third | And one that is much wider than the others |
+| --- | --- | --- | --- |
+| ${"cell ".repeat(5)} | b | c | https://example.com/${"a".repeat(60)} |
+
+> A quotation
+
+${"averylongwordwithoutanybreak".repeat(8)}
+
+مرحبا، هذه فقرة بالعربية.`
+
+const attacks = `<script>window.pwned = 1</script>
+
+<img src="https://evil.example/a.png" onerror="window.pwned = 2">
+
+![remote](https://evil.example/b.png "tracker")
+
+[run](javascript:window.pwned=3) [data](data:text/html,<script>window.pwned=4</script>) [vb](vbscript:x)
+
+<iframe src="https://evil.example/"></iframe><svg onload="window.pwned=5"></svg>
+
+[reference][1] <javascript:window.pwned=6> [odd](JaVaScRiPt&#58;window.pwned=7)
+
+<a href="https://evil.example" onclick="window.pwned=8">a</a><style>body{display:none}</style>
+
+[good](https://example.com/good) and me@example.com
+
+[1]: javascript:window.pwned=9`
+
+describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium found" : ", its quality"}`, () => {
+  let model: ScriptedModel
+  let engine: EngineProcess
+  let browser: PageBrowser
+
+  beforeAll(async () => {
+    model = await ScriptedModel.start()
+    engine = await EngineProcess.start({ OPENAI_BASE_URL: model.baseUrl, OPENAI_API_KEY: "none" })
+    browser = await PageBrowser.start(chromium ?? "")
+  })
+  afterEach(async () => {
+    await browser.closePages()
+  })
+  afterAll(async () => {
+    await browser.stop()
+    await engine.stop()
+    await model.stop()
+  })
+
+  test.each([
+    ["a phone, light", phone, "light"],
+    ["a phone, dark", phone, "dark"],
+    ["a desktop, light", desktop, "light"],
+    ["a desktop, dark", desktop, "dark"],
+  ] as const)("is accessible in every state on %s", async (_, size, colorScheme) => {
+    const page = await browser.visit(engine.url, { ...size, colorScheme, reducedMotion: "reduce" })
+    await page.getByRole("button", { name: "Start chatting" }).waitFor()
+    expect(await findingsIn(page)).toEqual([])
+    await page.getByRole("button", { name: "Start chatting" }).click()
+    await page.getByText("What is on your mind?").waitFor()
+    expect(await findingsIn(page)).toEqual([])
+
+    const { promise, resolve } = Promise.withResolvers<void>()
+    model.next(async (write) => {
+      write(everyKindOfMarkdown)
+      await promise
+    })
+    await say(page, "Everything, please")
+    await replies(page, "writing").getByText("averylongword").waitFor()
+    expect(await findingsIn(page)).toEqual([])
+    resolve()
+    await replies(page, "completed").waitFor()
+    await say(page, "And now fail")
+    await replies(page, "failed").waitFor()
+    expect(await findingsIn(page)).toEqual([])
+    expect(await overflowPx(page)).toBeLessThanOrEqual(0)
+
+    if (size === phone) {
+      await page.getByRole("button", { name: "Show your days" }).click()
+      await page.getByRole("dialog").waitFor()
+      expect(await findingsIn(page)).toEqual([])
+    }
+  })
+
+  test("runs nothing that a model writes, and loads nothing from elsewhere", async () => {
+    const page = await browser.signIn(engine.url)
+    const foreign: string[] = []
+    page.on("request", (request) => {
+      const from = new URL(request.url())
+      if (from.host !== new URL(engine.url).host) foreign.push(request.url())
+    })
+    model.next(attacks)
+    await say(page, "Attack me")
+    await replies(page, "completed").waitFor()
+    const prose = replies(page, "completed").locator(".prose")
+    expect(await prose.locator("script, img, iframe, svg[onload], style, object, embed, form").count()).toBe(0)
+    const links = await prose
+      .locator("a")
+      .evaluateAll((all) =>
+        all.map((link) => [link.getAttribute("href"), link.getAttribute("target"), link.getAttribute("rel")]),
+      )
+    const safe = ["_blank", "noopener noreferrer"]
+    expect(links).toEqual([
+      ["https://evil.example/b.png", ...safe],
+      ["https://example.com/good", ...safe],
+      ["mailto:me@example.com", ...safe],
+    ])
+    // What was meant as HTML is there to be read.
+    expect(await prose.innerText()).toContain("<script>window.pwned = 1</script>")
+    expect(await page.evaluate("window.pwned")).toBeUndefined()
+    expect(foreign).toEqual([])
+  })
+
+  test("copies a code block as it was written", async () => {
+    const page = await browser.signIn(engine.url, { ...desktop, permissions: ["clipboard-read", "clipboard-write"] })
+    model.next("```sh\nnpm ci && npm start\n```")
+    await say(page, "How do I start it?")
+    await replies(page, "completed").waitFor()
+    await page.getByRole("button", { name: "Copy" }).click()
+    await page.getByRole("button", { name: "Copied" }).waitFor()
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe("npm ci && npm start\n")
+  })
+
+  test("says when the offline model answers, and that Grizz is an AI", async () => {
+    const offline = await EngineProcess.start({ OPENAI_BASE_URL: "", OPENAI_API_KEY: "" })
+    const page = await browser.signIn(offline.url)
+    expect(await page.getByText("Offline model.").isVisible()).toBe(true)
+    expect(await page.getByText("Grizz is an AI").isVisible()).toBe(true)
+    expect(await findingsIn(page)).toEqual([])
+    await page.getByRole("button", { name: "Tell me something good about bears." }).click()
+    await replies(page, "completed").getByText("offline").first().waitFor()
+    const connected = await browser.signIn(engine.url)
+    expect(await connected.getByText("Offline model.").count()).toBe(0)
+    await offline.stop()
+  })
+
+  test("says that Supabase signs in, and takes a token, where the engine is set up so", async () => {
+    const supabase = await EngineProcess.start({
+      SUPABASE_JWT_SECRET: "a secret of at least thirty-two bytes",
+      SUPABASE_URL: "http://127.0.0.1:9",
+      OPENAI_BASE_URL: model.baseUrl,
+    })
+    const page = await browser.visit(supabase.url, phone)
+    await page.getByRole("heading", { name: "Sign in" }).waitFor()
+    expect(await findingsIn(page)).toEqual([])
+    await page.getByLabel("Access token").fill("not a token")
+    await page.getByRole("button", { name: "Use this token" }).click()
+    await page.getByText("Your sign-in has ended.").waitFor()
+    await page.getByRole("button", { name: "Sign in again" }).click()
+    await page.getByLabel("Access token").waitFor()
+    await supabase.stop()
+  })
+})
+
+/** Everything axe finds, one line each. */
+async function findingsIn(page: Page): Promise<string[]> {
+  const { violations } = await new AxeBuilder({ page }).analyze()
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map((node) => `${id}: ${node.html} ${node.any.map((one) => one.message).join(" ")}`),
+  )
+}
+
+/** How far the page reaches beyond the width of its window. */
+async function overflowPx(page: Page): Promise<number> {
+  return page.evaluate(() => {
+    const boxes = [document.documentElement, document.body, ...document.querySelectorAll(".transcript, .main")]
+    return Math.max(...boxes.map((box) => box.scrollWidth - box.clientWidth))
+  })
+}

@@ -1,0 +1,232 @@
+import type { Page } from "playwright-core"
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
+import { composer, PageBrowser, phone, replies, say } from "./support/browser-page.ts"
+import { findChromium } from "./support/chromium.ts"
+import { CutLine } from "./support/cut-line.ts"
+import { EngineProcess } from "./support/engine-process.ts"
+import { ScriptedModel } from "./support/scripted-model.ts"
+
+const chromium = findChromium()
+
+describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium found" : ""}`, () => {
+  let model: ScriptedModel
+  let engine: EngineProcess
+  let browser: PageBrowser
+
+  beforeAll(async () => {
+    model = await ScriptedModel.start()
+    engine = await EngineProcess.start({ OPENAI_BASE_URL: model.baseUrl, OPENAI_API_KEY: "none" })
+    browser = await PageBrowser.start(chromium ?? "")
+  })
+  afterEach(async () => {
+    await browser.closePages()
+  })
+  afterAll(async () => {
+    await browser.stop()
+    await engine.stop()
+    await model.stop()
+  })
+
+  /** A reply that stands still after its first words, until it is let go. */
+  function heldReply(first: string, rest: string): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    model.next(async (write) => {
+      write(first)
+      await promise
+      write(rest)
+    })
+    return resolve
+  }
+
+  test("signs in, sends, and shows the answer while it is written", async () => {
+    const page = await browser.signIn(engine.url)
+    const goOn = heldReply("The first half, ", "and the second.")
+    await say(page, "Hello there")
+    await page.getByText("Hello there").waitFor()
+    await replies(page, "writing").getByText("The first half,").waitFor()
+    expect(await composer(page).inputValue()).toBe("")
+    goOn()
+    await replies(page, "completed").waitFor()
+    expect(await replies(page, "completed").locator(".prose").innerText()).toBe("The first half, and the second.")
+  })
+
+  test("goes on with a reply after a reload in its middle, and on a second device", async () => {
+    const page = await browser.signIn(engine.url)
+    const goOn = heldReply("Before the reload, ", "and after it.")
+    await say(page, "Keep going")
+    await replies(page, "writing").getByText("Before the reload,").waitFor()
+    await page.reload()
+    await replies(page, "writing").getByText("Before the reload,").waitFor()
+    const second = await browser.visitAs(page, phone)
+    await replies(second, "writing").getByText("Before the reload,").waitFor()
+    goOn()
+    for (const one of [page, second]) {
+      await replies(one, "completed").waitFor()
+      expect(await one.locator(".prose").allInnerTexts()).toEqual(["Before the reload, and after it."])
+      expect(await one.locator(".bubble").allInnerTexts()).toEqual(["Keep going"])
+    }
+  })
+
+  test("stops a reply and keeps, marked, what was written", async () => {
+    const page = await browser.signIn(engine.url)
+    heldReply("As far as this", " and never further")
+    await say(page, "Tell me everything")
+    await replies(page, "writing").getByText("As far as this").waitFor()
+    await page.getByRole("button", { name: "Stop the answer" }).click()
+    await replies(page, "stopped").getByText("You stopped this answer.").waitFor()
+    expect(await page.locator(".prose").innerText()).toBe("As far as this")
+    await page.reload()
+    await replies(page, "stopped").getByText("As far as this").waitFor()
+    await page.getByRole("button", { name: "Send" }).waitFor()
+  })
+
+  test("says in words why a reply failed, and asks again", async () => {
+    const page = await browser.signIn(engine.url)
+    await say(page, "Nobody answers this")
+    await replies(page, "failed")
+      .getByText("could not be used")
+      .or(replies(page, "failed").getByText("declined"))
+      .waitFor()
+    model.next("Now I do.")
+    await page.getByRole("button", { name: "Ask again" }).click()
+    await replies(page, "completed").getByText("Now I do.").waitFor()
+    expect(await page.locator(".bubble").allInnerTexts()).toEqual(["Nobody answers this", "Nobody answers this"])
+  })
+
+  test("keeps what is said without a connection, says so, and sends it once", async () => {
+    const line = await CutLine.to(engine.url)
+    const page = await browser.signIn(line.url)
+    line.cut()
+    await page.getByText("Connection lost").waitFor()
+    await say(page, "Into the tunnel")
+    await page.getByText("Sending…").waitFor()
+    model.next("Out of the tunnel.")
+    line.mend()
+    await page.getByRole("button", { name: "Try now" }).click()
+    await replies(page, "completed").getByText("Out of the tunnel.").waitFor()
+    expect(await page.getByText("Connection lost").count()).toBe(0)
+    expect(await page.locator(".bubble").allInnerTexts()).toEqual(["Into the tunnel"])
+    await line.stop()
+  })
+
+  test("gets a new token for the same user when the old one is refused", async () => {
+    const page = await browser.signIn(engine.url)
+    model.next("I remember.")
+    await say(page, "Remember me")
+    await replies(page, "completed").waitFor()
+    const user = await userOf(page)
+    await page.evaluate(() => {
+      const session = JSON.parse(localStorage.getItem("grizz.session") ?? "{}")
+      localStorage.setItem("grizz.session", JSON.stringify({ ...session, accessToken: "worn out" }))
+    })
+    await page.reload()
+    await page.getByText("Remember me").waitFor()
+    expect(await userOf(page)).toBe(user)
+  })
+
+  test("opens earlier days for reading, and finds back to today", async () => {
+    // Two zones whose calendars never show the same day: the user has travelled.
+    const before = await browser.signIn(engine.url, { timezoneId: "Pacific/Pago_Pago" })
+    model.next("That was then.")
+    await say(before, "On the earlier day")
+    await replies(before, "completed").waitFor()
+    const page = await browser.visitAs(before, { timezoneId: "Pacific/Kiritimati" })
+    await page.getByText("What is on your mind?").waitFor()
+    await page.getByRole("navigation", { name: "Your days" }).getByRole("link").nth(1).click()
+    await page.getByText("That was then.").waitFor()
+    expect(await composer(page).count()).toBe(0)
+    expect(
+      await page.getByRole("heading", { level: 1 }).evaluate((heading) => heading === document.activeElement),
+    ).toBe(true)
+    await page.getByRole("link", { name: "Back to today" }).click()
+    await page.getByText("What is on your mind?").waitFor()
+    await page.goBack()
+    await page.getByText("That was then.").waitFor()
+  })
+
+  test("offers the new day after midnight instead of taking the present one away", async () => {
+    const page = await browser.signIn(engine.url)
+    expect(await page.getByText("A new day has begun.").count()).toBe(0)
+    await page.clock.setSystemTime(Date.now() + 86_400_000)
+    await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")))
+    await page.getByRole("button", { name: "Go to today" }).waitFor()
+  })
+
+  test("is used from first to last by keyboard alone", async () => {
+    const page = await browser.visit(engine.url, phone)
+    await page.getByRole("button", { name: "Start chatting" }).waitFor()
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await page.getByText("What is on your mind?").waitFor()
+    expect(await focusedName(page)).toBe("message")
+    model.next("Typed and heard.")
+    await page.keyboard.type("First line")
+    await page.keyboard.press("Shift+Enter")
+    await page.keyboard.type("second line")
+    await page.keyboard.press("Enter")
+    await replies(page, "completed").waitFor()
+    expect(await page.locator(".bubble").innerText()).toBe("First line\nsecond line")
+    await page.getByRole("button", { name: "Show your days" }).focus()
+    await page.keyboard.press("Enter")
+    await page.getByRole("dialog", { name: "Your days" }).waitFor()
+    expect(await focusedName(page)).toBe("Close your days")
+    await page.keyboard.press("Escape")
+    await page.getByRole("dialog").waitFor({ state: "detached" })
+    await page.waitForFunction(() => document.activeElement?.getAttribute("aria-label") === "Show your days")
+  })
+
+  test("tells a screen reader that a reply has begun, and once what it said", async () => {
+    const page = await browser.signIn(engine.url)
+    await page.evaluate(() => {
+      const said: string[] = []
+      const region = document.querySelector("[data-testid=announcer]")
+      if (region === null) throw new Error("no live region")
+      new MutationObserver(() => said.push(region.textContent)).observe(region, {
+        childList: true,
+        subtree: true,
+        characterData: true,
+      })
+      Object.assign(window, { said })
+    })
+    const words = Array.from({ length: 40 }, (_, index) => `word ${index}`)
+    model.next(async (write) => {
+      for (const word of words) {
+        write(`**${word}** `)
+        await new Promise(setImmediate)
+      }
+    })
+    await say(page, "Speak")
+    await replies(page, "completed").waitFor()
+    await page.waitForFunction(() =>
+      document.querySelector("[data-testid=announcer]")?.textContent?.includes("word 39"),
+    )
+    const said: unknown = await page.evaluate("window.said")
+    expect(said).toEqual(["Grizz is writing", `Grizz said: ${words.join(" ")}`])
+  })
+
+  test("follows the newest words until the reader scrolls away, and leads back", async () => {
+    const page = await browser.signIn(engine.url, phone)
+    const lines = Array.from({ length: 60 }, (_, index) => `Line ${index}`).join("\n\n")
+    const goOn = heldReply(lines, "\n\nThe very end")
+    await say(page, "A long one")
+    await page.getByText("Line 59").waitFor()
+    const fromEnd = () =>
+      page.locator(".transcript").evaluate((box) => Math.round(box.scrollHeight - box.scrollTop - box.clientHeight))
+    await expect.poll(fromEnd).toBe(0)
+    await page.locator(".transcript").evaluate((box) => box.scrollTo({ top: 0 }))
+    await page.getByRole("button", { name: "Jump to newest" }).waitFor()
+    goOn()
+    await replies(page, "completed").waitFor()
+    expect(await page.locator(".transcript").evaluate((box) => box.scrollTop)).toBe(0)
+    await page.getByRole("button", { name: "Jump to newest" }).click()
+    await expect.poll(fromEnd).toBe(0)
+  })
+})
+
+async function userOf(page: Page): Promise<unknown> {
+  return page.evaluate(() => JSON.parse(localStorage.getItem("grizz.session") ?? "{}").userId)
+}
+
+async function focusedName(page: Page): Promise<string | null> {
+  return page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.id ?? null)
+}
