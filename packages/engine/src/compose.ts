@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto"
-import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { chatAgent } from "./agents/chat-agent.ts"
@@ -133,8 +132,8 @@ export async function compose(
       await app.listen({ host, port })
       timers.push(every(heartbeatMs, () => chat.heartbeat(), logger))
       timers.push(every(sweepMs, () => chat.sweep(), logger))
-      const bound = app.server.address() as AddressInfo
-      return { host: bound.address, port: bound.port }
+      const [bound] = app.addresses()
+      return { host: bound?.address ?? host, port: bound?.port ?? port }
     },
     async drain() {
       isDraining = true

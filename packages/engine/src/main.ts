@@ -2,7 +2,7 @@ import { parseArgs } from "node:util"
 import { compose, openDatabase, openModel, openSignIn } from "./compose.ts"
 import { type Config, ConfigError, configSecrets, readConfig, type StartMode } from "./core/config.ts"
 import { createLogger, type Logger } from "./core/logger.ts"
-import { migrate } from "./db/migrate.ts"
+import { migrate, pendingMigrations } from "./db/migrate.ts"
 
 const usage = `Usage: grizz <command>
 
@@ -18,6 +18,9 @@ type Environment = Record<string, string | undefined>
 
 /** A second signal ends the process at once, but Ctrl-C under npm arrives twice, so not within this time. */
 const secondSignalMs = 500
+
+/** For commands that listen to nobody, whatever `HOST` says. */
+const offlineFlags = { host: "127.0.0.1" }
 
 /** Runs one command of the `grizz` program. What goes wrong is said in a sentence, and by the exit code. */
 export async function main(args: string[], env: Environment): Promise<void> {
@@ -38,9 +41,9 @@ async function run(args: string[], env: Environment): Promise<void> {
     case "serve":
       return serve(command, env, flags)
     case "migrate":
-      return migrateDatabase(readConfig(env, "start"))
+      return migrateDatabase(readConfig(env, "start", offlineFlags))
     case "token":
-      return printToken(readConfig(env, "start"), flags.user)
+      return printToken(readConfig(env, "start", offlineFlags), flags.user)
     case undefined:
     case "help":
       process.stdout.write(`${usage}\n`)
@@ -88,7 +91,9 @@ async function serve(mode: StartMode, env: Environment, flags: Flags): Promise<v
     logger.warn({ variable: name }, "this release does not act upon a variable that is set")
   const database = await openDatabase(config.database, logger)
   try {
-    const applied = await migrate(database)
+    // A node that finds nothing to do needs no more rights than to read and write.
+    const pending = await pendingMigrations(database)
+    const applied = pending.length > 0 ? await migrate(database) : []
     if (applied.length > 0) logger.info({ applied }, "migrated the database")
     const model = await openModel(config.llm)
     if (config.llm.endpoint === null) logger.warn("no model is configured: the built-in offline model answers")
@@ -158,7 +163,8 @@ function describe(error: unknown): string {
   if (error instanceof ConfigError) return `The configuration is not right:\n${error.message}`
   if (!(error instanceof Error)) return String(error)
   if (!("code" in error) || !("syscall" in error) || error.syscall !== "listen") return error.message
-  const { address, port } = error as unknown as { address: string; port: number }
+  const address = "address" in error ? String(error.address) : "this address"
+  const port = "port" in error ? String(error.port) : "this port"
   if (error.code === "EADDRINUSE") return `Port ${port} on ${address} is taken. Choose another one with --port or PORT.`
   if (error.code === "EACCES") return `Port ${port} needs more rights than this user has. Choose one above 1023.`
   if (error.code === "EADDRNOTAVAIL") return `This machine has no address ${address} to listen on. Check HOST.`

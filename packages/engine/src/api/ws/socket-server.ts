@@ -32,6 +32,9 @@ export interface SocketServerOptions {
 
 const path = /^\/ws\/chat\/([^/]+)$/
 
+/** Frames of one socket that may be under way; what it sends beyond them waits in its connection. */
+const pendingFramesMax = 32
+
 /** How long a client may take to answer the close of a shutdown. */
 const closeTimeoutMs = 1000
 
@@ -128,6 +131,7 @@ export class SocketServer {
     }
     const { verifier, conversations, reader, chat, newId, logger } = this.#options
     const { userId } = await verifier.verify(credentials(request, url))
+    if (ws.readyState === ws.CLOSED) return
     this.#countSocket(ws, userId)
     const name = path.exec(url.pathname)![1]!
     const conversationId =
@@ -145,10 +149,17 @@ export class SocketServer {
 
   #listen(ws: WebSocket, socket: Socket, connection: Connection, following: Following): void {
     ws.once("close", () => following.stop())
+    let pending = 0
+    const onDone = () => {
+      pending -= 1
+      if (pending === pendingFramesMax - 1) ws.resume()
+    }
     ws.on("message", (data: Buffer, isBinary: boolean) => {
       socket.isAlive = true
-      if (isBinary) connection.refuseBinary()
-      else void connection.receive(data.toString())
+      if (isBinary) return connection.refuseBinary()
+      pending += 1
+      if (pending === pendingFramesMax) ws.pause()
+      void connection.receive(data.toString()).finally(onDone)
     })
   }
 
