@@ -132,8 +132,8 @@ export async function compose(
       await app.listen({ host, port })
       timers.push(every(heartbeatMs, () => chat.heartbeat(), logger))
       timers.push(every(sweepMs, () => chat.sweep(), logger))
-      const [bound] = app.addresses()
-      return { host: bound?.address ?? host, port: bound?.port ?? port }
+      const bound = app.server.address()
+      return typeof bound === "object" && bound !== null ? { host: bound.address, port: bound.port } : { host, port }
     },
     async drain() {
       isDraining = true

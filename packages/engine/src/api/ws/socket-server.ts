@@ -1,7 +1,7 @@
 import { once } from "node:events"
 import type { IncomingMessage, Server } from "node:http"
 import type { Duplex } from "node:stream"
-import { closeCodes, limits, SUBPROTOCOL } from "@grizz/protocol/constants"
+import { closeCodes, type ErrorCode, limits, SUBPROTOCOL } from "@grizz/protocol/constants"
 import { type WebSocket, WebSocketServer } from "ws"
 import { isOriginAllowed } from "../origin.ts"
 import { ChatError } from "../../core/errors.ts"
@@ -40,6 +40,7 @@ const closeTimeoutMs = 1000
 
 /** Close code of a connection that cannot be served now: try again later. */
 const unavailable = 1013
+const internalError = 1011
 
 /** The WebSocket side: upgrades, signs in, and joins each socket to its conversation. */
 export class SocketServer {
@@ -116,7 +117,7 @@ export class SocketServer {
       ws.resume()
     } catch (error) {
       const { code, reason } = closeOf(error)
-      if (code === 1011) this.#options.logger.error({ err: error }, "connection failed unexpectedly")
+      if (code === internalError) this.#options.logger.error({ err: error }, "connection failed unexpectedly")
       const { logger } = this.#options
       logger.info({ url: redactUrl(request.url ?? ""), close_code: code, reason }, "connection refused")
       ws.resume()
@@ -188,20 +189,17 @@ function credentials(request: IncomingMessage, url: URL): string {
   return token
 }
 
+const closeCodeOf: Partial<Record<ErrorCode, number>> = {
+  invalid_request: closeCodes.badRequest,
+  unauthenticated: closeCodes.unauthenticated,
+  not_found: closeCodes.notFound,
+  rate_limited: closeCodes.tooMany,
+  unavailable,
+}
+
 function closeOf(error: unknown): { code: number; reason: string } {
-  if (!(error instanceof ChatError)) return { code: 1011, reason: "internal error" }
+  const code = error instanceof ChatError ? closeCodeOf[error.code] : undefined
+  if (!(error instanceof ChatError) || code === undefined) return { code: internalError, reason: "internal error" }
   // A close reason holds 123 bytes.
-  const reason = error.message.slice(0, 100)
-  switch (error.code) {
-    case "invalid_request":
-      return { code: closeCodes.badRequest, reason }
-    case "unauthenticated":
-      return { code: closeCodes.unauthenticated, reason }
-    case "not_found":
-      return { code: closeCodes.notFound, reason }
-    case "rate_limited":
-      return { code: closeCodes.tooMany, reason }
-    default:
-      return { code: unavailable, reason }
-  }
+  return { code, reason: error.message.slice(0, 100) }
 }
