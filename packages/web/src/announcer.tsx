@@ -1,5 +1,6 @@
 import type { ConversationState, MessageResource } from "@grizz/client"
 import { useEffect, useRef } from "react"
+import { plainText } from "./plain-text.ts"
 import { texts } from "./texts.ts"
 
 /**
@@ -33,14 +34,4 @@ function announcementOf(message: MessageResource, state: ConversationState): str
   const error = state.replyErrors[message.id]
   const reason = error === undefined ? texts.reply.failedUnknown : texts.reply.failed[error.code]
   return `${said} ${texts.reply.announceFailed(reason)}`.trim()
-}
-
-/** Markdown without its marks, for the ear. */
-export function plainText(markdown: string): string {
-  return markdown
-    .replace(/^\s*(```|~~~).*$/gm, "")
-    .replace(/!?\[([^\]]*)\]\([^)]*\)/g, "$1")
-    .replace(/^\s{0,3}(#{1,6}|>|[-*+])\s+/gm, "")
-    .replace(/[*_`~]{1,3}(?=\S)|(?<=\S)[*_`~]{1,3}/g, "")
-    .trim()
 }
