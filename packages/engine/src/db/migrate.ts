@@ -53,7 +53,8 @@ export async function migrate(database: Database, folder: URL = migrationsFolder
       if (migrations.length > 0 && folder === migrationsFolder) await session.script("select grizz.apply_access()")
       return pending.map(({ name }) => name)
     } finally {
-      await session.query(unlock)
+      // Where the connection is lost the lock is, too; what went wrong before is what the caller must hear.
+      await session.query(unlock).catch(() => [])
     }
   })
 }
@@ -94,7 +95,7 @@ async function apply(session: Session, { name, sql, checksum }: Migration): Prom
     await session.query(record, [name, checksum])
     await session.script("commit")
   } catch (error) {
-    await session.script("rollback")
+    await session.script("rollback").catch(() => undefined)
     if (error instanceof ChatError) throw error
     const reason = error instanceof Error ? error.message : String(error)
     throw new Error(`Migration ${name} failed, and nothing of it was kept: ${reason}`, { cause: error })

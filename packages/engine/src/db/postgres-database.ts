@@ -54,7 +54,10 @@ export class PostgresDatabase implements Database {
     // Without a listener a connection that dies while idle, or between two statements, would end the process.
     const onIdleError = options.onIdleError ?? (() => undefined)
     this.#pool.on("error", onIdleError)
-    this.#pool.on("connect", (client) => client.on("error", onLostConnection))
+    this.#pool.on("connect", (client) => {
+      this.#lastUsedMs.set(client, this.#now())
+      client.on("error", onLostConnection)
+    })
   }
 
   get connections(): { total: number; idle: number; waiting: number } {
@@ -114,8 +117,7 @@ export class PostgresDatabase implements Database {
   }
 
   async #isAlive(client: PoolClient): Promise<boolean> {
-    const lastUsedMs = this.#lastUsedMs.get(client)
-    if (lastUsedMs === undefined) return true
+    const lastUsedMs = this.#lastUsedMs.get(client) ?? this.#now()
     const pingAfterMs = this.#options.pingAfterIdleMs ?? 30_000
     if (this.#now() - lastUsedMs <= pingAfterMs) return true
     if (lastUsedMs < this.#suspectBeforeMs) return false

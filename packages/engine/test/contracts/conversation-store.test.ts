@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { newId } from "../../src/core/ids.ts"
 import { createStores, type Stores } from "../../src/db/stores.ts"
 import { TestConversation } from "../support/database-conversation.ts"
 import { databaseKinds, type OpenDatabase } from "../support/database-kinds.ts"
-import { newId, sql } from "../support/database-sql.ts"
+import { sql } from "../support/database-sql.ts"
 
 describe.each(databaseKinds)("conversation store on $name", (kind) => {
   describe.skipIf(kind.missing !== null)("contract", () => {

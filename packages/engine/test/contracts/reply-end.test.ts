@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { newId } from "../../src/core/ids.ts"
 import { createStores, type Stores } from "../../src/db/stores.ts"
 import { completed, TestConversation } from "../support/database-conversation.ts"
 import { databaseKinds, type OpenDatabase } from "../support/database-kinds.ts"
-import { newId, sql } from "../support/database-sql.ts"
+import { sql } from "../support/database-sql.ts"
 
 describe.each(databaseKinds)("reply store, ending replies, on $name", (kind) => {
   describe.skipIf(kind.missing !== null)("contract", () => {
@@ -114,6 +115,9 @@ describe.each(databaseKinds)("reply store, ending replies, on $name", (kind) => 
       expect(jobs.length + (ended?.next == null ? 0 : 1)).toBe(1)
       const view = await stores.replies.view(conversation.userId, conversation.id, null)
       expect(view?.queued).toHaveLength(19)
+      const times = view!.messages.map(({ createdAt }) => createdAt)
+      expect(new Set(times).size).toBe(times.length)
+      expect(view?.conversation.updatedAt).toBe(times.toSorted().at(-1))
     })
 
     test("a stop is durable: the heartbeat brings it, and a queued reply starts with it", async () => {
@@ -167,6 +171,9 @@ describe.each(databaseKinds)("reply store, ending replies, on $name", (kind) => 
       })
       expect(expired?.next?.reply).toMatchObject({ id: queued.replyId, attempt: 1 })
       expect(expired?.next?.context.map(({ content }) => content)).toEqual(["one", "half an ans", "two"])
+      const view = await stores.replies.view(conversation.userId, conversation.id, null)
+      expect(view?.ends.get(job.reply.id)).toMatchObject({ attempt: 2, errorCode: "interrupted" })
+      expect(view?.newest).toEqual({ message: 2, endedReply: 1, endedAttempt: 2 })
       // The owner wakes up: it can write nothing.
       expect(await conversation.end(job, completed("the whole answer"))).toBeNull()
       const held = [{ replyId: job.reply.id, attempt: 1, text: "the whole" }]

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { newId } from "../../src/core/ids.ts"
 import type { Database, Session } from "../../src/db/database.ts"
 import { migrate } from "../../src/db/migrate.ts"
 import { createStores, type Stores } from "../../src/db/stores.ts"
 import { TestConversation } from "../support/database-conversation.ts"
 import { databaseKinds, type OpenDatabase } from "../support/database-kinds.ts"
-import { newId, sql } from "../support/database-sql.ts"
+import { sql } from "../support/database-sql.ts"
 
 /** Roles belong to the whole server, so another suite may have made them. */
 const makeRoles = ["anon", "authenticated"]

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
+import { newId } from "../../src/core/ids.ts"
 import { migrate } from "../../src/db/migrate.ts"
 import { createStores, type Stores } from "../../src/db/stores.ts"
 import { createOldTables, OldEngine, oldSchemas } from "../support/database-adoption.ts"
 import { completed, TestConversation } from "../support/database-conversation.ts"
 import { databaseKinds, type OpenDatabase } from "../support/database-kinds.ts"
-import { newId, sql } from "../support/database-sql.ts"
+import { sql } from "../support/database-sql.ts"
 
 const day = "2025-06-01"
 

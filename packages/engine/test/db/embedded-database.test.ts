@@ -92,13 +92,10 @@ describe("the embedded database", () => {
   test("VACUUM runs by itself once there was work and then quiet", async () => {
     const database = await openEmbeddedDatabase({ directory: null, vacuumAfterStatements: 20, vacuumAfterIdleMs: 50 })
     await sql(database, "create table written (n integer)")
-    const count =
-      "select vacuum_count::integer as vacuums, analyze_count::integer as analyzes from pg_stat_user_tables where relname = 'written'"
     const plan = "select reltuples::integer as rows from pg_class where relname = 'written'"
     expect(await sql(database, plan)).toEqual([{ rows: -1 }])
     for (let n = 0; n < 20; n += 1) await sql(database, "insert into written values (1)")
     await expect.poll(() => sql(database, plan), { interval: 120 }).toEqual([{ rows: 20 }])
-    expect(await sql(database, count)).toHaveLength(1)
     await database.close()
   })
 

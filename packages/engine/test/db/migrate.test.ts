@@ -2,7 +2,7 @@ import { copyFile, mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
-import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { migrate, pendingMigrations } from "../../src/db/migrate.ts"
 import {
   createServerDatabase,
@@ -20,13 +20,17 @@ describe.each(databaseKinds)("migrations on $name", (kind) => {
     let opened: OpenDatabase
     let folder: string
     let url: URL
-    beforeEach(async () => {
+    beforeAll(async () => {
       opened = await kind.openEmpty()
+    })
+    afterAll(() => opened.close())
+    beforeEach(async () => {
+      const wipe = "drop schema if exists grizz cascade; drop schema public cascade; create schema public"
+      await opened.database.session((session) => session.script(wipe))
       folder = await mkdtemp(join(tmpdir(), "grizz-migrations-"))
       url = pathToFileURL(`${folder}/`)
     })
     afterEach(async () => {
-      await opened.close()
       await rm(folder, { recursive: true })
     })
 

@@ -1,12 +1,13 @@
 import { Client } from "pg"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { newId } from "../../src/core/ids.ts"
 import { migrate } from "../../src/db/migrate.ts"
 import type { PostgresDatabase } from "../../src/db/postgres-database.ts"
 import { createStores, type Stores } from "../../src/db/stores.ts"
 import { createOldTables, OldEngine, oldSchemas } from "../support/database-adoption.ts"
 import { completed, TestConversation } from "../support/database-conversation.ts"
 import { createServerDatabase, missingServer, openServerDatabase } from "../support/database-kinds.ts"
-import { newId, sql } from "../support/database-sql.ts"
+import { sql } from "../support/database-sql.ts"
 
 const suite = missingServer === null ? "" : `: ${missingServer}`
 

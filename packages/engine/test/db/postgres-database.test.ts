@@ -199,11 +199,19 @@ describe.skipIf(missingServer !== null)(
     })
 
     test("a server that is frozen, then gone, is unavailable in bounded time; once it goes on, so does the pool", async () => {
-      const own = await startPostgresServer({ maxConnections: 20 })
+      const own = await startPostgresServer({ maxConnections: 12 })
       const database = openServerDatabase(own.url("postgres"), { statementTimeoutMs: 200, acquireTimeoutMs: 300 })
       const tryAll = () => Promise.allSettled(Array.from({ length: 30 }, () => database.ping()))
       const unavailable = { status: "rejected", reason: { code: "unavailable" } }
       await database.ping()
+      const greedy = openServerDatabase(own.url("postgres"), { poolSize: 12, maxOverflow: 0 })
+      const sleeps = await Promise.allSettled(Array.from({ length: 12 }, () => sql(greedy, "select pg_sleep(0.5)")))
+      const refused = sleeps.flatMap((sleep) => (sleep.status === "rejected" ? [sleep.reason] : []))
+      expect(refused.length).toBeGreaterThan(0)
+      for (const reason of refused) {
+        expect(reason).toMatchObject({ message: "The database has no connection to spare." })
+      }
+      await greedy.close()
       // The postmaster makes connections; what is connected already has a process of its own.
       const pid = await pidOf(database)
       process.kill(pid, "SIGSTOP")

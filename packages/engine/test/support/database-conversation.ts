@@ -1,6 +1,6 @@
+import { newId } from "../../src/core/ids.ts"
 import type { Accepted, ReplyJob, ReplyOutcome } from "../../src/ports.ts"
 import type { Stores } from "../../src/db/stores.ts"
-import { newId } from "./database-sql.ts"
 
 export const completed = (text: string): ReplyOutcome => ({
   status: "completed",

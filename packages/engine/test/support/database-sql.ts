@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto"
 import type { Parameter, Session } from "../../src/db/database.ts"
-import { uuidV7 } from "../../src/db/uuid-v7.ts"
 
 /** A test's own statement, under a name made from its text. */
 export function sql<Row extends object>(
@@ -11,5 +10,3 @@ export function sql<Row extends object>(
   const name = `test_${createHash("sha1").update(text).digest("hex")}`
   return database.query<Row>({ name, text }, parameters)
 }
-
-export const newId = (): string => uuidV7(Date.now())

@@ -68,7 +68,8 @@ export async function startPostgresServer(options: PostgresServerOptions = {}): 
     unix_socket_directories: "",
     max_connections: options.maxConnections ?? 100,
     fsync: options.fsync === true ? "on" : "off",
-    timezone: "UTC",
+    // Not UTC, so that whatever depends on the session's zone fails a test.
+    timezone: "America/New_York",
   }
   const parameters = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
   const child = spawn(join(binaries, "postgres"), ["-D", data, ...parameters], {
@@ -77,7 +78,11 @@ export async function startPostgresServer(options: PostgresServerOptions = {}): 
     stdio: ["ignore", "ignore", "pipe"],
   })
   const url = (database: string) => `postgres://postgres@127.0.0.1:${port}/${database}`
+  // For a run that ends before it has stopped its server.
+  const killAtExit = () => child.kill("SIGQUIT")
+  process.once("exit", killAtExit)
   const stop = async () => {
+    process.off("exit", killAtExit)
     if (child.exitCode === null && child.signalCode === null) {
       // Immediate shutdown; a stopped process must be continued to hear of it.
       child.kill("SIGQUIT")
