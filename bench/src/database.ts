@@ -103,7 +103,7 @@ async function countStatements(
 
 /** Resolves when the server's processes have heard of it; they all hear of it at about the same time. */
 async function setStatementLog(admin: Client, log: "all" | "none"): Promise<void> {
-  await admin.query(`alter system set log_statement = ${log}`)
+  await admin.query(`alter system set log_statement = '${log}'`)
   await admin.query("select pg_reload_conf()")
   for (;;) {
     const { rows } = await admin.query<{ log_statement: string }>("show log_statement")

@@ -13,6 +13,7 @@ export const usage = `Usage: npm run bench -- [options]
   --sockets N         clients of the burst (50)
   --turns N           turns of each of them in a round
   --streams N         replies at once in the paced scenario (200)
+  --tokens N          length of a reply (200)
   --idle-sockets N    sockets of the idle scenario (1000)`
 
 export const scenarios = ["burst", "paced", "idle"] as const
@@ -32,14 +33,12 @@ const databases = ["server", "embedded"] as const satisfies DatabaseChoice[]
 /** What was asked for cannot be done; the message is a sentence for whoever asked. */
 export class UsageError extends Error {}
 
-/** Length of every reply, in tokens. */
-const tokens = 200
-
 /** Null when the usage was asked for. @throws UsageError */
 export function readPlan(args: string[]): Plan | null {
   const values = parse(args)
   if (values.help) return null
   const rounds = integer("rounds", values.rounds)
+  const tokens = integer("tokens", values.tokens) ?? 200
   return {
     json: values.json,
     scenarios: new Set(values.scenario?.map((name) => choice("scenario", name, scenarios)) ?? scenarios),
@@ -75,6 +74,7 @@ function parse(args: string[]) {
         sockets: number,
         turns: number,
         streams: number,
+        tokens: number,
         "idle-sockets": number,
       },
     }).values

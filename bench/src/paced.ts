@@ -48,8 +48,8 @@ interface Round {
 
 /** Replies of each stream in a round, one after the other. */
 const repliesPerStream = 2
-/** Over which the streams of a round start. */
-const rampMs = 2000
+/** The streams of a round start over this share of the time that a reply takes. */
+const rampShare = 0.5
 
 /** Many replies at a person's pace at once; measured while all of them run. */
 export async function measurePaced(
@@ -85,6 +85,7 @@ async function runRound(
 ): Promise<Round> {
   const replies = number === 0 ? 1 : repliesPerStream
   const replyMs = (plan.tokens / plan.tokensPerSecond) * 1000
+  const rampMs = replyMs * rampShare
   const stream = async (socket: ChatSocket, at: number) => {
     await delay((at / sockets.length) * rampMs)
     const answers: Answer[] = []
@@ -97,7 +98,7 @@ async function runRound(
   // Until the first stream has nothing more to say.
   const [answers, window] = await Promise.all([
     Promise.all(sockets.map(stream)),
-    measureWindow(server, rampMs, Math.max(rampMs + 1000, replies * replyMs)),
+    measureWindow(server, rampMs, replies * replyMs),
   ])
   return roundOf(answers.flat(), window, await model.takeTimes())
 }
