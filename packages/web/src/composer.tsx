@@ -17,7 +17,11 @@ interface ComposerProps {
 export function Composer({ running, stopping, onSend, onStop }: ComposerProps) {
   const [text, setText] = useState("")
   const field = useRef<HTMLTextAreaElement>(null)
-  useEffect(() => field.current?.focus({ preventScroll: true }), [])
+  // On a touch screen the focus would bring up the keyboard, over the greeting and over what is being read.
+  const focusIfTyping = () => {
+    if (!matchMedia("(pointer: coarse)").matches) field.current?.focus({ preventScroll: true })
+  }
+  useEffect(focusIfTyping, [])
 
   const blank = text.trim() === ""
   const sendable = !blank && text.length <= maxLength
@@ -41,7 +45,7 @@ export function Composer({ running, stopping, onSend, onStop }: ComposerProps) {
   }
   const stop = () => {
     onStop()
-    field.current?.focus()
+    focusIfTyping()
   }
   return (
     <form className="composer" onSubmit={submit}>

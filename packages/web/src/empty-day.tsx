@@ -12,6 +12,8 @@ interface EmptyDayProps {
 /** Before the first word of a day: a greeting and three ways to begin. */
 export function EmptyDay({ state, past, onStart }: EmptyDayProps) {
   const [hour] = useState(() => new Date().getHours())
+  // The connection's own message says why there is nothing.
+  if (state.connection.status === "closed") return null
   if (state.conversation === null) return <p className="transcript-note">{texts.transcript.loading}</p>
   if (past) return <p className="transcript-note">{texts.transcript.emptyPast}</p>
   return (

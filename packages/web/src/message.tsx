@@ -39,7 +39,7 @@ export const PendingUserMessage = memo(function PendingUserMessage({ pending, co
         <div className="message-note failed" role="alert">
           <Icon name="warning" size={18} />
           <span>
-            {texts.pending.failed} {pending.error?.message}
+            {texts.pending.failed} {reasonOf(pending)}
           </span>
           <button type="button" className="button link" onClick={() => conversation.retryFailedSend(pending.id)}>
             {texts.pending.retry}
@@ -52,6 +52,10 @@ export const PendingUserMessage = memo(function PendingUserMessage({ pending, co
     </article>
   )
 })
+
+function reasonOf({ error }: PendingMessage): string {
+  return error === null ? "" : (texts.pending.reasons[error.code] ?? error.message)
+}
 
 interface GrizzMessageProps {
   text: string

@@ -90,6 +90,14 @@ export const texts = {
   pending: {
     sending: "Sending…",
     failed: "Not sent.",
+    /** By the code of the refusal; for the others the engine's own words are shown. */
+    reasons: {
+      invalid_request: "It holds something that cannot be stored.",
+      conflict: "The engine knows this message with another text.",
+      too_large: "It is too long.",
+      reply_in_progress: "Wait until the present answer has ended.",
+      internal: "Something went wrong in the engine.",
+    } as Partial<Record<GrizzErrorCode, string>>,
     retry: "Try again",
     discard: "Discard",
   },

@@ -93,6 +93,32 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     expect(await page.locator(".bubble").allInnerTexts()).toEqual(["Nobody answers this", "Nobody answers this"])
   })
 
+  test("shows a refused message with its reason, to be sent again or discarded", async () => {
+    const page = await browser.signIn(engine.url)
+    await composer(page).evaluate((field, text) => {
+      // As a script or an old input method may do: half an emoji, which the engine refuses by name.
+      Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value")?.set?.call(field, text)
+      field.dispatchEvent(new Event("input", { bubbles: true }))
+    }, "Half an emoji \ud83d")
+    await composer(page).press("Enter")
+    const refused = page.getByRole("alert")
+    await refused.getByText("cannot be stored").waitFor()
+    await refused.getByRole("button", { name: "Try again" }).click()
+    await refused.getByText("cannot be stored").waitFor()
+    await refused.getByRole("button", { name: "Discard" }).click()
+    await page.getByText("What is on your mind?").waitFor()
+    expect(await page.locator(".bubble").count()).toBe(0)
+  })
+
+  test("says so when the address names a conversation that is not there", async () => {
+    const page = await browser.signIn(engine.url)
+    await page.goto(`${engine.url}/#/conversations/00000000-0000-4000-8000-000000000000`)
+    await page.getByText("This conversation no longer exists.").waitFor()
+    await page.getByRole("link", { name: "Back to today" }).click()
+    await page.getByText("What is on your mind?").waitFor()
+    expect(await page.getByText("no longer exists").count()).toBe(0)
+  })
+
   test("keeps what is said without a connection, says so, and sends it once", async () => {
     const line = await CutLine.to(engine.url)
     const page = await browser.signIn(line.url)
