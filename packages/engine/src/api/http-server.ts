@@ -50,7 +50,7 @@ export async function createHttpServer(options: ApiOptions): Promise<FastifyInst
   const loggerInstance: FastifyBaseLogger = logger
   const app = fastify({
     loggerInstance,
-    logController: new LogController({ disableRequestLogging: true }),
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: "request_id" }),
     bodyLimit: bodyMaxBytes,
     return503OnClosing: false,
     forceCloseConnections: true,

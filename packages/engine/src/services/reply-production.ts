@@ -22,16 +22,16 @@ export async function produceReply(
     writer.append(text)
   }
   const outcome = await answer(agent, context, onText, signal, logger)
-  const durationMs = Math.round(performance.now() - startedAtMs)
   const { status, errorCode, usage, model } = outcome
   logger.info(
     {
       status,
       code: errorCode,
       model,
-      ...usage,
+      input_tokens: usage?.inputTokens,
+      output_tokens: usage?.outputTokens,
       first_text_ms: firstTextMs === null ? null : Math.round(firstTextMs),
-      duration_ms: durationMs,
+      duration_ms: Math.round(performance.now() - startedAtMs),
     },
     "reply ended",
   )
