@@ -7,6 +7,7 @@ import {
   endJson,
   type MessageJson,
   messageJson,
+  messagesWithReplies,
   toConversation,
   toMessage,
 } from "./rows.ts"
@@ -28,7 +29,7 @@ function viewStatement(name: string, chosen: string): Statement {
         select json_agg(json_build_object('message', chosen.message, 'end', chosen.ending) order by chosen.position)
         from (
           select m.position, ${messageJson} as message, case when r.id is not null then ${endJson} end as ending
-          from public.messages m left join grizz.replies r on r.id = m.id
+          from ${messagesWithReplies}
           where m.conversation_id = c.id and m.role in ('user', 'assistant') and ${chosen}
         ) chosen
       ), '[]') as messages,
@@ -47,7 +48,7 @@ function viewStatement(name: string, chosen: string): Statement {
       ), -1) as newest_message,
       (
         select json_build_object('position', m.position, 'attempt', coalesce(r.attempt, 1))
-        from public.messages m left join grizz.replies r on r.id = m.id
+        from ${messagesWithReplies}
         where m.conversation_id = c.id and m.role = 'assistant' order by m.position desc limit 1
       ) as newest_reply
       from public.conversations c where c.id = $2::uuid and c.user_id = $1::uuid`,

@@ -7,6 +7,12 @@ export interface Statement {
 /** What both databases take. Timestamps and JSON travel as text, so that no driver's parser decides their form. */
 export type Parameter = string | number | boolean | null | string[] | number[]
 
+/**
+ * Settings of every connection, on either database. Plans are kept for as long as a connection lives: one that was made
+ * when a table was small would read the whole of it once it is big. Every statement of the engine has its index.
+ */
+export const plannerSettings = { enable_seqscan: "off", jit: "off" } as const
+
 /** One connection, for work that spans statements. */
 export interface Session {
   query<Row extends object>(statement: Statement, parameters?: Parameter[]): Promise<Row[]>

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads"
-import { PGlite } from "@electric-sql/pglite"
+import type { PGlite } from "@electric-sql/pglite"
 import type { WorkerAnswer, WorkerOptions, WorkerRequest } from "./embedded-messages.ts"
-import { openSyncedPglite } from "./synced-pglite.ts"
+import { openPgliteInMemory, openSyncedPglite } from "./synced-pglite.ts"
 
 /** The embedded PostgreSQL's thread: it blocks for as long as a statement runs, and the engine's own must not. */
 
@@ -12,7 +12,7 @@ const options: WorkerOptions = workerData
 const answer = (message: WorkerAnswer) => port.postMessage(message)
 
 async function start(): Promise<PGlite> {
-  return options.directory === null ? PGlite.create() : openSyncedPglite(options.directory)
+  return options.directory === null ? openPgliteInMemory() : openSyncedPglite(options.directory)
 }
 
 async function perform(pglite: PGlite, request: WorkerRequest): Promise<object[]> {

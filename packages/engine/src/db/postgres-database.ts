@@ -1,6 +1,6 @@
 import { Pool, type PoolClient, type PoolConfig } from "pg"
 import { ChatError } from "../core/errors.ts"
-import type { Database, Parameter, Session, Statement } from "./database.ts"
+import { type Database, type Parameter, plannerSettings, type Session, type Statement } from "./database.ts"
 import { translateConnectError, translateDatabaseError } from "./database-error.ts"
 
 export interface PostgresOptions {
@@ -35,6 +35,9 @@ const overflowIdleMs = 500
  */
 const settingsSql = `select set_config('statement_timeout', $1, false), set_config('lock_timeout', $1, false),
   set_config('idle_in_transaction_session_timeout', $1, false),
+  ${Object.entries(plannerSettings)
+    .map(([name, value]) => `set_config('${name}', '${value}', false)`)
+    .join(", ")},
   case when current_setting('synchronous_commit') = 'off' then set_config('synchronous_commit', 'on', false) end`
 
 /** PostgreSQL on a server, through a pool of `poolSize` + `maxOverflow` connections; made for Supabase's session pooler. */

@@ -1,7 +1,7 @@
 import type { Message } from "../domain.ts"
 import type { MessagePageRequest, MessageStore } from "../ports.ts"
 import type { Database, Statement } from "./database.ts"
-import { type MessageJson, messageJson, toMessage } from "./rows.ts"
+import { type MessageJson, messageJson, messagesWithReplies, toMessage } from "./rows.ts"
 
 const maxPosition = 2_147_483_647
 
@@ -11,7 +11,7 @@ const newestPage: Statement = {
       select json_agg(page.message order by page.position)
       from (
         select m.position, ${messageJson} as message
-        from public.messages m left join grizz.replies r on r.id = m.id
+        from ${messagesWithReplies}
         where m.conversation_id = c.id and m.position < $3::integer and m.role in ('user', 'assistant')
           and ($4::boolean or r.superseded_by is null)
         order by m.position desc limit $5::integer

@@ -37,6 +37,10 @@ export interface MessageJson {
   created_at: string
 }
 
+/** Messages `m` with their rows `r`, one look each whatever the plan: `limit` keeps it from becoming a join of the tables. */
+export const messagesWithReplies = `public.messages m
+  left join lateral (select * from grizz.replies where grizz.replies.id = m.id limit 1) r on true`
+
 /** A MessageJson from `m` (public.messages) and `r` (its row of grizz.replies, if it is a reply of this engine). */
 export const messageJson = `json_build_object('id', m.id, 'position', m.position, 'role', m.role, 'content', m.content,
   'metadata', case when jsonb_typeof(m.metadata) = 'object' then m.metadata end,

@@ -2,6 +2,7 @@ import { closeSync, existsSync, fsyncSync, openSync, readdirSync, renameSync, rm
 import { dirname, join } from "node:path"
 import { PGlite } from "@electric-sql/pglite"
 import { NodeFS } from "@electric-sql/pglite/nodefs"
+import { plannerSettings } from "./database.ts"
 
 /** Emscripten's NODEFS as far as it is used here: internal to PGlite, whose version is therefore pinned exactly. */
 interface EmscriptenModule {
@@ -26,12 +27,19 @@ class SyncedNodeFS extends NodeFS {
   }
 }
 
+const planner = Object.entries(plannerSettings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
 /** `-F` turns syncing off; fdatasync, the default method, is a no-op in PGlite. */
 const startParams = [
   ...PGlite.defaultStartParams.filter((parameter) => parameter !== "-F"),
   "-c",
   "wal_sync_method=fsync",
+  ...planner,
 ]
+
+/** For tests: gone when it is closed. */
+export function openPgliteInMemory(): Promise<PGlite> {
+  return PGlite.create({ startParams: [...PGlite.defaultStartParams, ...planner] })
+}
 
 /**
  * Opens the cluster in `directory/database`, making it where there is none. What it commits is on the disk.
