@@ -100,7 +100,10 @@ function Earlier({
       setLoading(false)
       // What was being read stays where it is, below what has come in above it.
       requestAnimationFrame(() => {
-        if (box !== null) box.scrollTop = box.scrollHeight - fromEnd
+        if (box === null) return
+        box.scrollTop = box.scrollHeight - fromEnd
+        // With nothing earlier left, the button and the focus on it are gone.
+        if (document.activeElement === document.body) box.focus({ preventScroll: true })
       })
     }
     conversation.loadEarlier().then(settle, settle)

@@ -43,6 +43,8 @@ const attacks = `<script>window.pwned = 1</script>
 
 <iframe src="https://evil.example/"></iframe><svg onload="window.pwned=5"></svg>
 
+[chat](irc://evil.example/x) [inside](/conversations) [file](file:///etc/passwd)
+
 [reference][1] <javascript:window.pwned=6> [odd](JaVaScRiPt&#58;window.pwned=7)
 
 <a href="https://evil.example" onclick="window.pwned=8">a</a><style>body{display:none}</style>

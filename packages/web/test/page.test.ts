@@ -1,3 +1,4 @@
+import { GrizzClient } from "@grizz/client"
 import type { Page } from "playwright-core"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 import { composer, PageBrowser, phone, replies, say } from "./support/browser-page.ts"
@@ -230,6 +231,24 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     expect(said).toEqual(["Grizz is writing", `Grizz said: ${words.join(" ")}`])
   })
 
+  test("shows what was said on another device, and reads back to the first word without a jump", async () => {
+    const page = await browser.signIn(engine.url, phone)
+    const texts = Array.from({ length: 30 }, (_, index) => `Message number ${index}`)
+    await sayFromElsewhere(page, model, texts)
+    await page.getByText("Message number 29").waitFor()
+    await page.reload()
+    await page.getByText("Message number 29").waitFor()
+    expect(await page.locator(".bubble").count()).toBe(25)
+    await page.locator(".transcript").evaluate((box) => box.scrollTo({ top: 0 }))
+    const top = () => page.getByText("Message number 5", { exact: true }).boundingBox()
+    const before = await top()
+    await page.getByRole("button", { name: "Show earlier messages" }).click()
+    await page.getByText("Message number 0", { exact: true }).waitFor()
+    expect(await page.locator(".bubble").allInnerTexts()).toEqual(texts)
+    // The button above it has gone with the last page, and its height with it.
+    await expect.poll(async () => Math.abs(((await top())?.y ?? 0) - (before?.y ?? 0))).toBeLessThan(2)
+  })
+
   test("follows the newest words until the reader scrolls away, and leads back", async () => {
     const page = await browser.signIn(engine.url, phone)
     const lines = Array.from({ length: 60 }, (_, index) => `Line ${index}`).join("\n\n")
@@ -248,6 +267,24 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     await expect.poll(fromEnd).toBe(0)
   })
 })
+
+/** Another device of the page's user says these, one after the other, and each is answered by "Yes." */
+async function sayFromElsewhere(page: Page, model: ScriptedModel, texts: string[]): Promise<void> {
+  const url = new URL(page.url()).origin
+  const token = await page.evaluate(() => JSON.parse(localStorage.getItem("grizz.session") ?? "{}").accessToken)
+  const timezone = await page.evaluate(() => Intl.DateTimeFormat().resolvedOptions().timeZone)
+  const conversation = new GrizzClient({ url, token: async () => token }).openConversation("today", { timezone })
+  for (const text of texts) {
+    model.next("Yes.")
+    conversation.send(text)
+  }
+  const { promise: answered, resolve } = Promise.withResolvers<void>()
+  conversation.subscribe(() => {
+    if (conversation.getSnapshot().messages.length === texts.length * 2) resolve()
+  })
+  await answered
+  conversation.close()
+}
 
 async function userOf(page: Page): Promise<unknown> {
   return page.evaluate(() => JSON.parse(localStorage.getItem("grizz.session") ?? "{}").userId)
