@@ -10,8 +10,8 @@ if (directory === undefined) throw new Error("usage: embedded-process.ts <folder
 
 try {
   const database = await openEmbeddedDatabase({ directory })
-  process.stdout.write("open\n")
   process.on("SIGTERM", () => void database.close().then(() => process.exit(0)))
+  process.stdout.write("open\n")
   if (mode === "hold") setInterval(() => undefined, 60_000)
   const insert = { name: "insert", text: "insert into written (text) values (repeat('x', 200)) returning n" }
   if (mode === "write") {

@@ -75,6 +75,24 @@ describe.skipIf(missingServer !== null)(`the Python engine beside this one, on s
     expect(await conversation.history()).toEqual(["0 asked here", "1 answered", "2 from Python"])
   })
 
+  test("an end that waits for its transaction comes after it, also in time", async () => {
+    const conversation = await TestConversation.create(stores)
+    const job = await conversation.start("asked here")
+    const client = await begin()
+    const said = { conversationId: conversation.id, userId: null, role: "user" }
+    await client.query(old.message({ ...said, id: newId(), content: "from Python" }))
+    const ending = conversation.end(job, completed("answered"))
+    const waiting = "select 1 as one from pg_stat_activity where wait_event_type = 'Lock' and query like '%end_reply%'"
+    while ((await sql(database, waiting)).length === 0);
+    await client.query(old.message({ ...said, id: newId(), content: "once more" }))
+    const { rows } = await client.query<{ now: Date }>("select clock_timestamp() as now")
+    await client.query("commit")
+    const ended = await ending
+    expect(Date.parse(ended!.end.message.createdAt)).toBeGreaterThanOrEqual(rows[0]!.now.getTime())
+    const found = await stores.conversations.find(conversation.userId, conversation.id)
+    expect(found?.updatedAt).toBe(ended?.end.message.createdAt)
+  })
+
   test("of its two racing conversations for a day both are stored, and one has the day", async () => {
     const userId = newId()
     const make = () => old.conversation({ id: newId(), userId, day: "2026-02-02", zone: "UTC" })
