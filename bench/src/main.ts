@@ -14,11 +14,18 @@ const deadlineMs = 10 * 60_000
 
 const say = (progress: string) => process.stderr.write(`${progress}\n`)
 
+/** Why the run is being ended before its time; what fails from then on is no news. */
+const interruption = new AbortController()
+
 try {
   const plan = readPlan(process.argv.slice(2))
   if (plan === null) console.log(usage)
   else await runPlan(plan)
 } catch (error) {
+  if (!interruption.signal.aborted) fail(error)
+}
+
+function fail(error: unknown): void {
   const isUsage = error instanceof UsageError
   say(
     isUsage
@@ -33,7 +40,7 @@ async function runPlan(plan: Plan): Promise<void> {
   await using stack = new AsyncDisposableStack()
   const stop = (reason: string, exitCode: number) => {
     say(reason)
-    // What runs now fails as its servers go; nobody needs to hear of that.
+    interruption.abort()
     void stack.disposeAsync().finally(() => process.exit(exitCode))
   }
   process.once("SIGINT", () => stop("interrupted", 130))

@@ -106,8 +106,9 @@ describe.runIf(process.platform === "linux")("the bench", () => {
     const children = descendants(run.child.pid!)
     expect(children.length).toBeGreaterThanOrEqual(3)
     run.child.kill(signal)
-    const { code } = await run.ended
+    const { code, stderr } = await run.ended
     expect(code).toBe(signal === "SIGINT" ? 130 : 143)
+    expect(stderr).not.toContain("failed")
     expect(children.filter((pid) => parentOf(String(pid)) !== null)).toEqual([])
     expect(readdirSync(run.folder)).toEqual([])
   })
