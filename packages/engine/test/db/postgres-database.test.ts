@@ -1,6 +1,6 @@
 import { once } from "node:events"
 import { connect, createServer, type Server, type Socket } from "node:net"
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest"
 import { ChatError } from "../../src/core/errors.ts"
 import type { PostgresDatabase, PostgresOptions } from "../../src/db/postgres-database.ts"
 import { createServerDatabase, missingServer, openServerDatabase } from "../support/database-kinds.ts"
@@ -200,6 +200,7 @@ describe.skipIf(missingServer !== null)(
 
     test("a server that is frozen, then gone, is unavailable in bounded time; once it goes on, so does the pool", async () => {
       const own = await startPostgresServer({ maxConnections: 12 })
+      onTestFinished(() => own.stop())
       const database = openServerDatabase(own.url("postgres"), { statementTimeoutMs: 200, acquireTimeoutMs: 300 })
       const tryAll = () => Promise.allSettled(Array.from({ length: 30 }, () => database.ping()))
       const unavailable = { status: "rejected", reason: { code: "unavailable" } }
