@@ -10,8 +10,8 @@ export interface StickToEnd {
   scrollToEnd: () => void
 }
 
-/** Keeps a scrolling box at its end while its content grows, unless the reader has scrolled away from it. */
-export function useStickToEnd(): StickToEnd {
+/** Keeps a scrolling box, while `active`, at its end when its content grows, unless the reader has scrolled away. */
+export function useStickToEnd(active: boolean): StickToEnd {
   const scroller = useRef<HTMLDivElement>(null)
   const [atEnd, setAtEnd] = useState(true)
   const sticking = useRef(true)
@@ -25,7 +25,7 @@ export function useStickToEnd(): StickToEnd {
   useLayoutEffect(() => {
     const box = scroller.current
     const content = box?.firstElementChild
-    if (box === null || content === null || content === undefined) return undefined
+    if (!active || box === null || content === null || content === undefined) return undefined
     let height = box.scrollHeight
     const look = () => {
       const grew = box.scrollHeight !== height
@@ -48,6 +48,6 @@ export function useStickToEnd(): StickToEnd {
       observer.disconnect()
       box.removeEventListener("scroll", look)
     }
-  }, [])
+  }, [active])
   return { scroller, atEnd, scrollToEnd }
 }

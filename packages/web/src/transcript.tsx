@@ -16,7 +16,7 @@ interface TranscriptProps {
 
 /** The conversation, newest at the end, which it follows as long as the reader is there. */
 export function Transcript({ state, items, conversation, readOnly, children }: TranscriptProps) {
-  const { scroller, atEnd, scrollToEnd } = useStickToEnd()
+  const { scroller, atEnd, scrollToEnd } = useStickToEnd(items.length > 0)
   const ownWords = state.pending.length
   // Whoever sends a message wants to see it, wherever they were reading.
   useLayoutEffect(() => {

@@ -249,6 +249,13 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     await expect.poll(async () => Math.abs(((await top())?.y ?? 0) - (before?.y ?? 0))).toBeLessThan(2)
   })
 
+  test("greets from the top on a screen too small for the whole greeting", async () => {
+    const page = await browser.signIn(engine.url, { viewport: { width: 320, height: 400 } })
+    const box = page.locator(".transcript")
+    expect(await box.evaluate(({ scrollHeight, clientHeight }) => scrollHeight > clientHeight)).toBe(true)
+    expect(await box.evaluate(({ scrollTop }) => scrollTop)).toBe(0)
+  })
+
   test("follows the newest words until the reader scrolls away, and leads back", async () => {
     const page = await browser.signIn(engine.url, phone)
     const lines = Array.from({ length: 60 }, (_, index) => `Line ${index}`).join("\n\n")
