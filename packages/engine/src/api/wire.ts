@@ -62,15 +62,19 @@ export class FrameEncoder {
 
   event(event: ConversationEvent, at: Cursor): string {
     const cursor = encodeCursor(this.#cursorPrefix, at)
-    const known = encodedEvents.get(event)
-    if (known?.cursor === cursor) return known.text
-    const text = encode(event, cursor)
-    encodedEvents.set(event, { cursor, text })
-    return text
+    if (event !== lastEncoded.event || cursor !== lastEncoded.cursor) {
+      lastEncoded = { event, cursor, text: encode(event, cursor) }
+    }
+    return lastEncoded.text
   }
 }
 
-const encodedEvents = new WeakMap<ConversationEvent, { cursor: string; text: string }>()
+/** The readers of one event are served one after another, so that remembering one frame is enough. */
+let lastEncoded: { event: ConversationEvent | null; cursor: string; text: string } = {
+  event: null,
+  cursor: "",
+  text: "",
+}
 
 function encode(event: ConversationEvent, cursor: string): string {
   switch (event.type) {
