@@ -34,7 +34,7 @@ export class GrizzProcess {
     this.child.stderr!.on("data", hear)
     this.exited = once(this.child, "close").then(([code, signal]) => {
       this.#heard.resolve()
-      return { code, signal } as { code: number | null; signal: NodeJS.Signals | null }
+      return { code, signal }
     })
   }
 
