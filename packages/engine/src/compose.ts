@@ -25,6 +25,8 @@ import type { TokenVerifier } from "./ports.ts"
 import { ChatService } from "./services/chat-service.ts"
 import { ConversationReader } from "./services/conversation-reader.ts"
 import { ConversationService } from "./services/conversation-service.ts"
+import { ReplyRunner } from "./services/reply-runner.ts"
+import { Serial } from "./services/serial.ts"
 
 export interface Engine {
   /** Takes requests from now on; gives the address. @throws Error with `code` `EADDRINUSE` and the like */
@@ -40,9 +42,11 @@ export interface SignIn {
   development: DevelopmentSignIn | null
 }
 
-/** How often leases are renewed and texts saved, and how often abandoned replies are looked for, in ms. */
+/** How often leases are renewed, texts saved, and replies without a living owner looked for, in ms. */
 const heartbeatMs = 1000
-const sweepMs = 5000
+
+/** How long a reply stays its owner's after the last heartbeat. */
+const leaseSeconds = 15
 
 /** Where what is embedded keeps its data, under the folder the engine was started in. */
 const dataFolder = ".grizz"
@@ -89,8 +93,8 @@ export async function compose(
   model: ClosableLlmClient,
   { verifier, development }: SignIn,
 ): Promise<Engine> {
-  const { contextMessages, contextTokens, personaFile } = config.chat
-  const stores = createStores(database, newId)
+  const { contextMessages, contextTokens, personaFile, concurrentSends, replyMaxAttempts } = config.chat
+  const stores = createStores(database, newId, { leaseSeconds })
   const log = new MemoryReplyLog()
   const llm = withRetry(model, {
     attempts: 3,
@@ -100,15 +104,12 @@ export async function compose(
       logger.warn({ attempt, delay_ms: Math.round(delayMs), reason: failure.message }, "the model is called again"),
   })
   const agent = chatAgent({ llm, persona: await loadPersona(personaFile ?? undefined), contextTokens })
-  const chat = new ChatService({
-    replies: stores.replies,
-    log,
-    agent,
-    logger,
-    owner: randomUUID(),
-    contextMessages,
-    newId,
-  })
+  const owner = randomUUID()
+  const serial = new Serial()
+  const now = () => performance.now()
+  const shares = { replies: stores.replies, log, serial, owner, contextMessages, now }
+  const runner = new ReplyRunner({ ...shares, agent, logger, leaseMs: leaseSeconds * 1000, maxCalls: replyMaxAttempts })
+  const chat = new ChatService({ ...shares, runner, concurrentSends, newId })
   const reader = new ConversationReader(stores.replies, log)
   const conversations = new ConversationService(stores.conversations, stores.messages, systemClock, (conversationId) =>
     chat.conversationDeleted(conversationId),
@@ -125,13 +126,12 @@ export async function compose(
   const app = await createHttpServer({ ...shared, development, checks, page: pageOf(config) })
   const sockets = new SocketServer({ ...shared, loopbackOnly: development !== null })
   sockets.attach(app.server)
-  const timers: NodeJS.Timeout[] = []
+  let timer: NodeJS.Timeout | undefined
 
   return {
     async listen() {
       await app.listen({ host, port })
-      timers.push(every(heartbeatMs, () => chat.heartbeat(), logger))
-      timers.push(every(sweepMs, () => chat.sweep(), logger))
+      timer = every(heartbeatMs, () => beat(runner), logger)
       const bound = app.server.address()
       return typeof bound === "object" && bound !== null ? { host: bound.address, port: bound.port } : { host, port }
     },
@@ -139,11 +139,16 @@ export async function compose(
       isDraining = true
       sockets.refuseNew()
       await chat.drain(drainTimeoutMs)
-      for (const timer of timers) clearInterval(timer)
+      clearInterval(timer)
       await sockets.close()
       await app.close()
     },
   }
+}
+
+async function beat(runner: ReplyRunner): Promise<void> {
+  await runner.heartbeat()
+  await runner.takeOver()
 }
 
 /** Runs the task on a timer, never twice at once; a failure is logged, and the next time is another try. */

@@ -33,7 +33,13 @@ describe("an empty environment", () => {
         totalTimeoutMs: 300_000,
       },
       auth: { kind: "development" },
-      chat: { contextMessages: 10, contextTokens: 8000, personaFile: null },
+      chat: {
+        contextMessages: 10,
+        contextTokens: 8000,
+        concurrentSends: "enqueue",
+        replyMaxAttempts: 2,
+        personaFile: null,
+      },
       log: { level: "info" },
       unused: [],
     } satisfies Config)
@@ -190,8 +196,6 @@ describe("a value", () => {
   test("that this release does not act upon is checked, and reported by name", () => {
     const later = {
       REDIS_URL: "redis://h:6379",
-      CONCURRENT_SENDS: "reject",
-      REPLY_MAX_ATTEMPTS: "3",
       DELTA_HOLD_MS: "0",
     }
     expect(readConfig({ ...later, EMBEDDINGS_MODEL: "e" }, "start").unused).toEqual([

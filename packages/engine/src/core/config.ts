@@ -65,6 +65,10 @@ export interface ChatConfig {
   /** How many messages the model sees, the new one counted in. */
   contextMessages: number
   contextTokens: number
+  /** What a message does that is sent while a reply is under way. */
+  concurrentSends: "enqueue" | "interrupt" | "reject"
+  /** Model calls begun for one reply at most; those handed over by a node that shut down do not count. */
+  replyMaxAttempts: number
   /** Null: the persona that ships with the engine. */
   personaFile: string | null
 }
@@ -94,7 +98,7 @@ export class ConfigError extends Error {
 type Environment = Record<string, string | undefined>
 type Settings = ReturnType<(typeof environment)["parse"]>
 
-const notYetUsed = ["REDIS_URL", "CONCURRENT_SENDS", "REPLY_MAX_ATTEMPTS", "DELTA_HOLD_MS", "EMBEDDINGS_MODEL"] as const
+const notYetUsed = ["REDIS_URL", "DELTA_HOLD_MS", "EMBEDDINGS_MODEL"] as const
 
 /**
  * The configuration that the environment and the flags describe. White space around a value is dropped; empty is unset.
@@ -172,6 +176,8 @@ function toConfig(settings: Settings, host: string, given: Environment): Config 
     chat: {
       contextMessages: settings.CONTEXT_MESSAGES,
       contextTokens: settings.CONTEXT_TOKENS,
+      concurrentSends: settings.CONCURRENT_SENDS,
+      replyMaxAttempts: settings.REPLY_MAX_ATTEMPTS,
       personaFile: settings.PERSONA_FILE ?? null,
     },
     log: { level: settings.LOG_LEVEL },

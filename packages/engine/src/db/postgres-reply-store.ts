@@ -1,5 +1,17 @@
 import type { ReplyEnd, RunningReply } from "../domain.ts"
-import type { Accepted, ConversationView, Heartbeat, NewMessage, ReplyJob, ReplyOutcome, ReplyStore } from "../ports.ts"
+import type {
+  Accepted,
+  ConcurrentSends,
+  ConversationView,
+  Erased,
+  Heartbeat,
+  HeldReply,
+  NewMessage,
+  ReplyJob,
+  ReplyOutcome,
+  ReplyStore,
+  TakenOver,
+} from "../ports.ts"
 import { newestView, toConversationView, type ViewRow, viewAfter } from "./conversation-view.ts"
 import type { Database, Parameter } from "./database.ts"
 import {
@@ -7,13 +19,18 @@ import {
   acceptMessage,
   type EndedJson,
   endReply,
-  type ExpiredJson,
-  expireReplies,
+  eraseMessage,
+  handOver,
+  type RetriedJson,
   renewLeases,
   requestStop,
+  retryReply,
+  type TakenJson,
+  takeOver,
   toAccepted,
   toJob,
 } from "./reply-statements.ts"
+import { toReplyUsage } from "./rows.ts"
 
 export interface ReplyStoreOptions {
   /** How long an owner may stay silent before its replies are taken from it; on the database's clock. */
@@ -22,7 +39,7 @@ export interface ReplyStoreOptions {
 
 const snapshotMessages = 50
 const resumeMessages = 500
-const expireConversations = 100
+const takeOverConversations = 100
 
 /** Replies in PostgreSQL: a turn is two statements, `accept` and `end`. */
 export class PostgresReplyStore implements ReplyStore {
@@ -34,7 +51,12 @@ export class PostgresReplyStore implements ReplyStore {
     this.#lease = `${leaseSeconds} seconds`
   }
 
-  async accept(message: NewMessage, owner: string, contextMessages: number): Promise<Accepted> {
+  async accept(
+    message: NewMessage,
+    owner: string,
+    contextMessages: number,
+    concurrentSends: ConcurrentSends,
+  ): Promise<Accepted> {
     const { userId, conversationId, messageId, content, metadata, replyId } = message
     const [row] = await this.#database.query<{ accepted: AcceptedJson }>(acceptMessage, [
       userId,
@@ -46,6 +68,7 @@ export class PostgresReplyStore implements ReplyStore {
       owner,
       this.#lease,
       contextMessages - 1,
+      concurrentSends,
     ])
     return toAccepted(message, row!.accepted)
   }
@@ -74,11 +97,9 @@ export class PostgresReplyStore implements ReplyStore {
     const [row] = await this.#database.query<{ ended: EndedJson | null }>(endReply, parameters)
     const ended = row!.ended
     if (ended === null) return null
-    const { created_at: createdAt, next } = ended
-    return {
-      end: replyEnd(reply, { status, text, errorCode, usage, createdAt }),
-      next: next && toJob(reply.conversationId, next),
-    }
+    const { created_at: createdAt, stored, next } = ended
+    const saved = stored === null ? { status, text, errorCode, usage } : toSaved(stored)
+    return { end: replyEnd(reply, { ...saved, createdAt }), next: next && toJob(reply.conversationId, next) }
   }
 
   async requestStop(userId: string, replyId: string): Promise<"requested" | "ended" | null> {
@@ -87,13 +108,11 @@ export class PostgresReplyStore implements ReplyStore {
     return row.requested ? "requested" : "ended"
   }
 
-  async heartbeat(owner: string, replies: { replyId: string; attempt: number; text: string }[]): Promise<Heartbeat> {
+  async heartbeat(owner: string, replies: HeldReply[]): Promise<Heartbeat> {
     if (replies.length === 0) return { stopped: [], lost: [] }
     const rows = await this.#database.query<{ id: string; lost: boolean }>(renewLeases, [
       owner,
-      replies.map(({ replyId }) => replyId),
-      replies.map(({ attempt }) => attempt),
-      replies.map(({ text }) => text),
+      ...columnsOf(replies),
       this.#lease,
     ])
     return {
@@ -102,16 +121,39 @@ export class PostgresReplyStore implements ReplyStore {
     }
   }
 
-  async expire(
-    owner: string,
-    contextMessages: number,
-  ): Promise<{ ended: { reply: RunningReply; end: ReplyEnd } | null; next: ReplyJob | null }[]> {
-    const parameters = [owner, this.#lease, contextMessages - 1, expireConversations]
-    const rows = await this.#database.query<{ expired: ExpiredJson }>(expireReplies, parameters)
-    return rows.map(({ expired: { conversation_id: conversationId, ended, next } }) => ({
-      ended: ended && toExpiredEnd(conversationId, ended),
+  async handOver(owner: string, replies: HeldReply[]): Promise<void> {
+    if (replies.length > 0) await this.#database.query(handOver, [owner, ...columnsOf(replies)])
+  }
+
+  async takeOver(owner: string, contextMessages: number, maxCalls: number): Promise<TakenOver[]> {
+    const parameters = [owner, this.#lease, contextMessages - 1, takeOverConversations, maxCalls]
+    const rows = await this.#database.query<{ taken: TakenJson }>(takeOver, parameters)
+    return rows.map(({ taken: { conversation_id: conversationId, ended, next } }) => ({
+      ended: ended && toTakenEnd(conversationId, ended),
       next: next && toJob(conversationId, next),
     }))
+  }
+
+  async retry(
+    userId: string,
+    replyId: string,
+    newReplyId: string,
+    owner: string,
+    contextMessages: number,
+  ): Promise<ReplyJob | "conflict" | "not_found"> {
+    const parameters = [userId, replyId, newReplyId, owner, this.#lease, contextMessages - 1]
+    const [row] = await this.#database.query<{ retried: RetriedJson }>(retryReply, parameters)
+    const retried = row!.retried
+    return retried.outcome === "accepted" ? toJob(retried.conversation_id, retried.job) : retried.outcome
+  }
+
+  async erase(userId: string, conversationId: string, messageId: string): Promise<Erased | null> {
+    const [row] = await this.#database.query<{ erased: Erased | null }>(eraseMessage, [
+      userId,
+      conversationId,
+      messageId,
+    ])
+    return row!.erased
   }
 
   async view(
@@ -140,9 +182,17 @@ function replyEnd(reply: RunningReply, { status, text, errorCode, usage, created
   return { replyId: id, attempt, status, message: { ...message, status, createdAt }, errorCode, usage }
 }
 
-function toExpiredEnd(conversationId: string, ended: NonNullable<ExpiredJson["ended"]>) {
+function toSaved(stored: NonNullable<EndedJson["stored"]>): Omit<Ending, "createdAt"> {
+  return { status: stored.status, text: stored.text, errorCode: stored.error_code, usage: toReplyUsage(stored) }
+}
+
+function toTakenEnd(conversationId: string, ended: NonNullable<TakenJson["ended"]>) {
   const { reply_id: id, message_id: messageId, position, attempt, status, text, created_at: createdAt } = ended
   const reply: RunningReply = { id, conversationId, messageId, position, attempt }
   const errorCode = status === "failed" ? ("interrupted" as const) : null
   return { reply, end: replyEnd(reply, { status, text, errorCode, usage: null, createdAt }) }
+}
+
+function columnsOf(replies: HeldReply[]): [string[], number[], string[]] {
+  return [replies.map(({ replyId }) => replyId), replies.map(({ attempt }) => attempt), replies.map(({ text }) => text)]
 }

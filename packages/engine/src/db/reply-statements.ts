@@ -1,29 +1,48 @@
-import type { Accepted, ContextMessage, NewMessage, ReplyJob } from "../ports.ts"
+import type { Message } from "../domain.ts"
+import type { Accepted, ContextMessage, NewMessage, ReplyJob, ReplyOutcome } from "../ports.ts"
 import type { Statement } from "./database.ts"
 
 export const acceptMessage: Statement = {
   name: "grizz_accept_message",
   text: `select grizz.accept_message($1::uuid, $2::uuid, $3::uuid, $4, $5::text::jsonb, $6::uuid, $7,
-    $8::text::interval, $9::integer) as accepted`,
+    $8::text::interval, $9::integer, $10) as accepted`,
 }
 
 export type AcceptedJson =
-  | { outcome: "accepted"; position: number; created_at: string; context: ContextMessage[] | null }
-  | { outcome: "repeat"; reply_id: string }
-  | { outcome: "conflict" | "not_found" }
+  | {
+      outcome: "accepted"
+      position: number
+      created_at: string
+      /** Replies that were asked to stop for this message. */
+      interrupted: string[]
+      context: ContextMessage[] | null
+    }
+  /** `message` is absent where the user erased it. */
+  | { outcome: "repeat"; reply_id: string; message?: JobMessageJson; job?: JobJson | null }
+  | { outcome: "conflict" | "not_found" | "in_progress" }
 
 export function toAccepted(sent: NewMessage, accepted: AcceptedJson): Accepted {
   const { conversationId, messageId, content, metadata, replyId } = sent
-  if (accepted.outcome === "repeat") return { outcome: "repeat", messageId, replyId: accepted.reply_id }
+  if (accepted.outcome === "repeat") {
+    const { reply_id, message, job } = accepted
+    return {
+      outcome: "repeat",
+      messageId,
+      replyId: reply_id,
+      message: message === undefined ? null : toAsked(conversationId, messageId, message),
+      job: job ? toJob(conversationId, job) : null,
+    }
+  }
   if (accepted.outcome !== "accepted") return { outcome: accepted.outcome }
-  const { position, created_at: createdAt, context } = accepted
+  const { position, created_at, context, interrupted } = accepted
+  const message = toAsked(conversationId, messageId, { position, content, metadata, created_at })
   const job: ReplyJob | null = context && {
     reply: { id: replyId, conversationId, messageId, position: position + 1, attempt: 1 },
+    message,
     context: [...context, { role: "user", content }],
     stopRequested: false,
   }
-  const message = { id: messageId, conversationId, position, role: "user", content, metadata } as const
-  return { outcome: "accepted", message: { ...message, status: "sent", createdAt }, replyId, job }
+  return { outcome: "accepted", message, replyId, job, interrupted }
 }
 
 export const endReply: Statement = {
@@ -34,15 +53,46 @@ export const endReply: Statement = {
 
 export interface EndedJson {
   created_at: string
+  /** What was saved before, when this end was saved already. */
+  stored: {
+    status: ReplyOutcome["status"]
+    text: string
+    error_code: ReplyOutcome["errorCode"]
+    input_tokens: number | null
+    output_tokens: number | null
+  } | null
   next: JobJson | null
 }
 
-export const expireReplies: Statement = {
-  name: "grizz_expire_replies",
-  text: "select e as expired from grizz.expire_replies($1, $2::text::interval, $3::integer, $4::integer) e",
+export const takeOver: Statement = {
+  name: "grizz_take_over",
+  text: "select t as taken from grizz.take_over($1, $2::text::interval, $3::integer, $4::integer, $5::integer) t",
 }
 
-export interface ExpiredJson {
+export const retryReply: Statement = {
+  name: "grizz_retry_reply",
+  text: "select grizz.retry_reply($1::uuid, $2::uuid, $3::uuid, $4, $5::text::interval, $6::integer) as retried",
+}
+
+export type RetriedJson =
+  | { outcome: "accepted"; conversation_id: string; job: JobJson }
+  | { outcome: "conflict" | "not_found" }
+
+export const eraseMessage: Statement = {
+  name: "grizz_erase_message",
+  text: "select grizz.erase_message($1::uuid, $2::uuid, $3::uuid) as erased",
+}
+
+/** Gives the owner's replies back: their leases end now, and the calls made for them do not count. */
+export const handOver: Statement = {
+  name: "grizz_hand_over",
+  text: `update grizz.replies r
+    set lease_until = '-infinity', calls = r.calls - 1, text = mine.text
+    from unnest($2::uuid[], $3::integer[], $4::text[]) as mine (id, attempt, text)
+    where r.id = mine.id and r.attempt = mine.attempt and r.lease_owner = $1 and r.status = 'running'`,
+}
+
+export interface TakenJson {
   conversation_id: string
   ended: {
     reply_id: string
@@ -63,15 +113,29 @@ interface JobJson {
   attempt: number
   stop_requested: boolean
   context: ContextMessage[]
+  /** Null where the user erased it. */
+  message: JobMessageJson | null
+}
+
+interface JobMessageJson {
+  position: number
   content: string
+  metadata: Record<string, unknown> | null
+  created_at: string
+}
+
+function toAsked(conversationId: string, id: string, json: JobMessageJson): Message {
+  const { position, content, metadata, created_at: createdAt } = json
+  return { id, conversationId, position, role: "user", content, metadata, status: "sent", createdAt }
 }
 
 export function toJob(conversationId: string, json: JobJson): ReplyJob {
-  const { reply_id: id, message_id: messageId, position, attempt, content } = json
+  const { reply_id: id, message_id: messageId, position, attempt, context, message } = json
   return {
     reply: { id, conversationId, messageId, position, attempt },
-    context: [...json.context, { role: "user", content }],
-    stopRequested: json.stop_requested,
+    message: message && toAsked(conversationId, messageId, message),
+    context: message === null ? context : [...context, { role: "user", content: message.content }],
+    stopRequested: json.stop_requested || message === null,
   }
 }
 

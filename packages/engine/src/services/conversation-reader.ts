@@ -103,9 +103,11 @@ function isProvable(cursor: Cursor, { messages, ends, running, newest }: Convers
   if (cursor.reply > Math.max(newest.endedReply, running?.position ?? -1)) return false
   if (cursor.reply === running?.position) return !cursor.ended && cursor.attempt <= running.attempt
   const stored = messages.find((message) => message.role === "assistant" && message.position === cursor.reply)
-  if (stored === undefined || cursor.ended) return cursor.ended
+  if (cursor.reply === -1) return cursor.ended
+  if (stored === undefined) return false
   const attempt = ends.get(stored.id)?.attempt ?? 1
-  return cursor.attempt < attempt || (cursor.attempt === attempt && cursor.offset <= stored.content.length)
+  if (cursor.attempt !== attempt) return !cursor.ended && cursor.attempt < attempt
+  return cursor.offset <= stored.content.length
 }
 
 /** What is stored, as entries in the order in which it was announced; null when a message's reply is unknown. */

@@ -6,6 +6,8 @@ import type { Cursor } from "../ports.ts"
  */
 const pattern = /^([\w-]{22})\.([0-9a-z]{1,6})\.([0-9a-z]{1,6})\.([0-9a-z]{1,4})\.([0-9a-z]{1,6})(\.e)?$/
 
+const maxPosition = 2 ** 31 - 2
+
 /** The part of a conversation's cursors that never changes. */
 export function cursorPrefix(conversationId: string): string {
   return Buffer.from(conversationId.replaceAll("-", ""), "hex").toString("base64url")
@@ -21,5 +23,7 @@ export function decodeCursor(conversationId: string, text: string): Cursor | nul
   const match = pattern.exec(text)
   if (match === null || match[1] !== cursorPrefix(conversationId)) return null
   const [message, reply, attempt, offset] = match.slice(2, 6).map((part) => Number.parseInt(part, 36))
+  // Positions are 32-bit in the database.
+  if (message! > maxPosition || reply! > maxPosition) return null
   return { message: message! - 1, reply: reply! - 1, attempt: attempt!, offset: offset!, ended: match[6] !== undefined }
 }

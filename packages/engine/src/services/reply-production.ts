@@ -3,18 +3,20 @@ import { ChatError, ReplyFailure } from "../core/errors.ts"
 import type { Logger } from "../core/logger.ts"
 import type { ContextMessage, ReplyOutcome, ReplyWriter } from "../ports.ts"
 
-/** Reasons for which a reply's production is aborted. */
+/** The reason for which a production is aborted when its user, or whoever may, stopped the reply. */
 export const replyStopped = new ChatError("interrupted", "The reply was stopped.")
-export const shuttingDown = new ReplyFailure("interrupted", "The server shut down.")
 
-/** Runs the model into the reply's text; whatever happens, there is an outcome. Never rejects. */
+/**
+ * Runs the model into the reply's text. Whatever happens, there is an outcome, and this never rejects; null when the
+ * production was aborted for another reason than a stop: then the reply is not this node's to end.
+ */
 export async function produceReply(
   agent: ChatAgent,
   context: ContextMessage[],
-  writer: ReplyWriter,
+  writer: Pick<ReplyWriter, "text" | "append">,
   signal: AbortSignal,
   logger: Logger,
-): Promise<ReplyOutcome> {
+): Promise<ReplyOutcome | null> {
   const startedAtMs = performance.now()
   let firstTextMs: number | null = null
   const onText = (text: string) => {
@@ -22,6 +24,7 @@ export async function produceReply(
     writer.append(text)
   }
   const outcome = await answer(agent, context, onText, signal, logger)
+  if (outcome === null) return null
   const { status, errorCode, usage, model } = outcome
   logger.info(
     {
@@ -33,7 +36,7 @@ export async function produceReply(
       first_text_ms: firstTextMs === null ? null : Math.round(firstTextMs),
       duration_ms: Math.round(performance.now() - startedAtMs),
     },
-    "reply ended",
+    "reply produced",
   )
   return { ...outcome, text: writer.text }
 }
@@ -44,13 +47,14 @@ async function answer(
   onText: (text: string) => void,
   signal: AbortSignal,
   logger: Logger,
-): Promise<Omit<ReplyOutcome, "text">> {
+): Promise<Omit<ReplyOutcome, "text"> | null> {
   try {
     signal.throwIfAborted()
     const { usage, model } = await agent.answer({ context, onText, signal })
     return { status: "completed", errorCode: null, usage, model }
   } catch (error) {
     if (error === replyStopped) return { status: "stopped", errorCode: null, usage: null, model: null }
+    if (signal.aborted && error === signal.reason) return null
     if (error instanceof ReplyFailure) {
       logger.warn({ code: error.code, reason: error.message }, "reply failed")
       return { status: "failed", errorCode: error.code, usage: null, model: null }

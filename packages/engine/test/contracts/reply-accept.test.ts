@@ -29,7 +29,7 @@ describe.each(databaseKinds)("reply store, accepting a message, on $name", (kind
         metadata,
         replyId,
       }
-      const accepted = await stores.replies.accept(message, "node-a", 10)
+      const accepted = await stores.replies.accept(message, "node-a", 10, "enqueue")
       expect(accepted).toMatchObject({
         outcome: "accepted",
         replyId,
@@ -96,7 +96,13 @@ describe.each(databaseKinds)("reply store, accepting a message, on $name", (kind
       const first = await conversation.accept("hello", { messageId, replyId })
       if (first.outcome !== "accepted" || first.job === null) throw new Error("not accepted")
       await conversation.end(first.job, completed("hi"))
-      expect(await conversation.accept("hello", { messageId })).toEqual({ outcome: "repeat", messageId, replyId })
+      expect(await conversation.accept("hello", { messageId })).toEqual({
+        outcome: "repeat",
+        messageId,
+        replyId,
+        message: first.message,
+        job: null,
+      })
       expect(await conversation.history()).toEqual(["0 hello", "1 hi"])
     })
 
@@ -121,7 +127,9 @@ describe.each(databaseKinds)("reply store, accepting a message, on $name", (kind
       const stranger = { userId: newId(), messageId: newId(), content: "hello", metadata: null, replyId: newId() }
       for (const conversationId of [conversation.id, newId()]) {
         for (const messageId of [newId(), reply.messageId]) {
-          expect(await stores.replies.accept({ ...stranger, conversationId, messageId }, "node-a", 10)).toEqual({
+          expect(
+            await stores.replies.accept({ ...stranger, conversationId, messageId }, "node-a", 10, "enqueue"),
+          ).toEqual({
             outcome: "not_found",
           })
         }

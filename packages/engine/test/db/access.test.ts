@@ -133,7 +133,7 @@ describe.each(databaseKinds)("other clients of $name", (kind) => {
         const conversation = await TestConversation.create(engine)
         await conversation.say("as another role", "it works")
         await conversation.start("once more")
-        expect(await engine.replies.expire("node-b", 10)).toEqual([])
+        expect(await engine.replies.takeOver("node-b", 10, 1)).toEqual([])
         expect(await engine.replies.view(theirs.userId, theirs.id, null)).toMatchObject({ newest: { message: 0 } })
         expect(await engine.conversations.delete(conversation.userId, conversation.id)).toBe(true)
       })

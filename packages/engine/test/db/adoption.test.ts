@@ -110,7 +110,7 @@ describe.each(databaseKinds)("a Python engine's database on $name", (kind) => {
           metadata: null,
           replyId: newId(),
         }
-        const accepted = await stores.replies.accept(message, "node-a", 10)
+        const accepted = await stores.replies.accept(message, "node-a", 10, "enqueue")
         if (accepted.outcome !== "accepted" || accepted.job === null) throw new Error("not accepted")
         expect(accepted.message.position).toBe(4)
         expect(accepted.job.context.map(({ content }) => content)).toEqual([

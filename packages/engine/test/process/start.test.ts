@@ -48,9 +48,9 @@ describe("grizz start", () => {
   }
 
   /** A start on a database that is already there. */
-  async function runWarm(args: string[] = ["start", "--port", "0"]): Promise<GrizzProcess> {
+  async function runWarm(args = ["start", "--port", "0"], env: Record<string, string> = {}): Promise<GrizzProcess> {
     await cp(join(template, ".grizz"), join(cwd, ".grizz"), { recursive: true })
-    return run(args)
+    return run(args, { env })
   }
 
   async function signIn(url: string, userId: string = randomUUID()): Promise<TestUser> {
@@ -78,12 +78,35 @@ describe("grizz start", () => {
     expect((await again.request("GET", path)).body).toMatchObject({ data: [message] })
     // The token of before the kill is still good.
     expect((await new TestUser(await second.ready(), user.id, user.token).request("GET", path)).status).toBe(200)
-    // A reply that nobody ended is ended when its lease has run out.
+    // A reply whose owner is gone goes on as another attempt when its lease has run out.
     const reader = await again.connect(conversationId)
+    expect(await reader.next("reply.restarted")).toMatchObject({ attempt: 2 })
     const ended = await reader.next("reply.ended")
-    expect(ended).toMatchObject({ status: "failed", error: { code: "interrupted" }, message: { position: 1 } })
+    expect(ended).toMatchObject({ status: "completed", error: null, message: { position: 1 } })
+    expect(ended.message.content).toMatch(/offline/)
     reader.say(randomUUID(), "And now?")
     await reader.next("reply.delta")
+  }, 60_000)
+
+  test("what does not finish within the grace of a shutdown is handed over, and the next start goes on at once", async () => {
+    const first = await runWarm(["start", "--port", "0"], { DRAIN_TIMEOUT_MS: "200" })
+    const user = await signIn(await first.ready())
+    const conversationId = await user.today()
+    const wire = await user.connect(conversationId)
+    wire.say(randomUUID(), "Tell me a long story")
+    wire.say(randomUUID(), "And another one")
+    await wire.next("reply.delta")
+    first.kill("SIGTERM")
+    expect(await first.exited).toEqual({ code: 0, signal: null })
+    expect((await wire.closed).code).toBe(1012)
+
+    const second = run(["start", "--port", "0"])
+    const again = await signIn(await second.ready(), user.id)
+    const startedAtMs = performance.now()
+    const reader = await again.connect(conversationId)
+    expect(await reader.next("reply.restarted")).toMatchObject({ attempt: 2 })
+    // At once, and not after the 15 s of a lease.
+    expect(performance.now() - startedAtMs).toBeLessThan(10_000)
   }, 60_000)
 
   test("a second start in the same folder says who holds it, and harms nothing", async () => {

@@ -1,5 +1,5 @@
 import { newId } from "../../src/core/ids.ts"
-import type { Accepted, ReplyJob, ReplyOutcome } from "../../src/ports.ts"
+import type { Accepted, ConcurrentSends, ReplyJob, ReplyOutcome } from "../../src/ports.ts"
 import type { Stores } from "../../src/db/stores.ts"
 
 export const completed = (text: string): ReplyOutcome => ({
@@ -29,10 +29,15 @@ export class TestConversation {
     return new TestConversation(stores, userId, id, owner)
   }
 
-  accept(content: string, ids: { messageId?: string; replyId?: string } = {}, contextMessages = 10): Promise<Accepted> {
+  accept(
+    content: string,
+    ids: { messageId?: string; replyId?: string } = {},
+    contextMessages = 10,
+    concurrentSends: ConcurrentSends = "enqueue",
+  ): Promise<Accepted> {
     const { messageId = newId(), replyId = newId() } = ids
     const message = { userId: this.userId, conversationId: this.id, messageId, content, metadata: null, replyId }
-    return this.stores.replies.accept(message, this.owner, contextMessages)
+    return this.stores.replies.accept(message, this.owner, contextMessages, concurrentSends)
   }
 
   /** A message whose reply this test is to produce at once. */

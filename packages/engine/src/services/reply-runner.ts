@@ -1,0 +1,211 @@
+import { setTimeout as delay } from "node:timers/promises"
+import type { ChatAgent } from "../agents/chat-agent.ts"
+import { ChatError } from "../core/errors.ts"
+import type { Logger } from "../core/logger.ts"
+import type { RunningReply } from "../domain.ts"
+import type { HeldReply, ReplyJob, ReplyLog, ReplyOutcome, ReplyStore, ReplyWriter } from "../ports.ts"
+import { produceReply, replyStopped } from "./reply-production.ts"
+import type { Serial } from "./serial.ts"
+
+export interface ReplyRunnerOptions {
+  replies: ReplyStore
+  log: ReplyLog
+  agent: ChatAgent
+  logger: Logger
+  /** What changes a conversation runs here, so that it is announced in the order of its commits. */
+  serial: Serial
+  /** Names this process as a holder of leases; never used twice. */
+  owner: string
+  contextMessages: number
+  /** How long a lease holds after the moment before it was asked for, in ms. */
+  leaseMs: number
+  /** Model calls for one reply at most, those handed over not counted. */
+  maxCalls: number
+  /** Monotonic, in ms. */
+  now: () => number
+}
+
+/** A reply that this process produces now. */
+interface Production {
+  reply: RunningReply
+  writer: ReplyWriter
+  abort: AbortController
+  /** Until then nobody else can own the reply, whatever happens; on the monotonic clock. */
+  deadlineMs: number
+  finished: Promise<void>
+}
+
+/** How long to wait before an end that could not be saved is tried again. */
+const saveRetryMs = 500
+
+const leaseLost = new ChatError("interrupted", "The lease of this reply is lost.")
+const handedOver = new ChatError("interrupted", "This reply was handed over.")
+
+/** Produces replies: one model call each, a lease over each, and one end for each. */
+export class ReplyRunner {
+  readonly #options: ReplyRunnerOptions
+  readonly #productions = new Map<string, Production>()
+  #isDraining = false
+  /** The grace of a shutdown is over. */
+  #isOutOfTime = false
+
+  constructor(options: ReplyRunnerOptions) {
+    this.#options = options
+  }
+
+  get size(): number {
+    return this.#productions.size
+  }
+
+  holds(replyId: string): boolean {
+    return this.#productions.has(replyId)
+  }
+
+  /** @param ownedSinceMs a moment before the lease was asked for */
+  run(job: ReplyJob, ownedSinceMs: number): void {
+    if (this.holds(job.reply.id)) return
+    const writer = this.#options.log.start(job.reply)
+    const abort = new AbortController()
+    const deadlineMs = ownedSinceMs + this.#options.leaseMs
+    const production: Production = { reply: job.reply, writer, abort, deadlineMs, finished: Promise.resolve() }
+    if (job.stopRequested) abort.abort(replyStopped)
+    else if (this.#isOutOfTime) abort.abort(handedOver)
+    this.#productions.set(job.reply.id, production)
+    production.finished = this.#produce(job, production)
+  }
+
+  stop(replyIds: readonly string[]): void {
+    for (const replyId of replyIds) this.#productions.get(replyId)?.abort.abort(replyStopped)
+  }
+
+  stopConversation(conversationId: string): void {
+    for (const { reply, abort } of this.#productions.values()) {
+      if (reply.conversationId === conversationId) abort.abort(replyStopped)
+    }
+  }
+
+  /** Renews the leases and saves the texts so far, in one statement for all replies. */
+  async heartbeat(): Promise<void> {
+    if (this.#productions.size === 0) return
+    const beforeMs = this.#options.now()
+    const held = [...this.#productions.values()]
+    const { stopped, lost } = await this.#options.replies.heartbeat(this.#options.owner, held.map(heldReply))
+    for (const production of held) production.deadlineMs = beforeMs + this.#options.leaseMs
+    this.stop(stopped)
+    for (const replyId of lost) this.#productions.get(replyId)?.abort.abort(leaseLost)
+  }
+
+  /** Goes on with, or ends, replies whose owner is gone. Only after a heartbeat: what is alive here is renewed first. */
+  async takeOver(): Promise<void> {
+    const { replies, owner, contextMessages, maxCalls, log, logger, serial, now } = this.#options
+    if (this.#isDraining) return
+    const beforeMs = now()
+    for (const { ended, next } of await replies.takeOver(owner, contextMessages, maxCalls)) {
+      const conversationId = (ended?.reply ?? next?.reply)?.conversationId ?? ""
+      await serial.run(conversationId, async () => {
+        if (ended !== null) {
+          const writer = log.start(ended.reply)
+          if (ended.end.message.content !== "") writer.append(ended.end.message.content)
+          writer.end(ended.end)
+          logger.warn({ reply_id: ended.reply.id, status: ended.end.status }, "ended a reply whose owner is gone")
+        }
+        if (next === null) return
+        if (next.reply.attempt > 1)
+          logger.warn({ reply_id: next.reply.id, attempt: next.reply.attempt }, "took a reply over")
+        // Its first owner may have died between the commit and the announcement.
+        if (next.message !== null) log.announce(next.message, next.reply.id)
+        this.run(next, beforeMs)
+      })
+    }
+  }
+
+  /** Lets replies finish for `graceMs`, then hands the others over; what is queued is handed over at once. */
+  async drain(graceMs: number): Promise<void> {
+    this.#isDraining = true
+    const unfinished: HeldReply[] = []
+    const timer = setTimeout(() => {
+      this.#isOutOfTime = true
+      for (const production of this.#productions.values()) {
+        unfinished.push(heldReply(production))
+        production.abort.abort(handedOver)
+      }
+    }, graceMs)
+    while (this.#productions.size > 0) await Promise.all([...this.#productions.values()].map((one) => one.finished))
+    clearTimeout(timer)
+    await this.#handOver(unfinished)
+  }
+
+  async #produce(job: ReplyJob, production: Production): Promise<void> {
+    const { agent, logger, now } = this.#options
+    const { reply, writer, abort } = production
+    const log = logger.child({ conversation_id: reply.conversationId, reply_id: reply.id, attempt: reply.attempt })
+    const fenced = {
+      get text() {
+        return writer.text
+      },
+      append: (text: string) => {
+        if (now() < production.deadlineMs) writer.append(text)
+        else abort.abort(leaseLost)
+      },
+    }
+    try {
+      const outcome = await produceReply(agent, job.context, fenced, abort.signal, log)
+      const isSaved = outcome !== null && (await this.#end(production, outcome))
+      if (!isSaved) writer.abandon()
+      if (outcome === null) log.warn({ reason: String(abort.signal.reason) }, "let go of a reply")
+    } catch (error) {
+      // The lease runs out, and whoever comes next goes on.
+      log.error({ err: error }, "the end of a reply could not be saved")
+      writer.abandon()
+    } finally {
+      this.#productions.delete(reply.id)
+    }
+  }
+
+  /** False when the reply is another owner's by now. */
+  async #end({ reply, writer }: Production, outcome: ReplyOutcome): Promise<boolean> {
+    const { replies, owner, contextMessages, serial, now } = this.#options
+    return serial.run(reply.conversationId, async () => {
+      let beforeMs = now()
+      const saved = await this.#untilAvailable(() => {
+        beforeMs = now()
+        return replies.end(reply, outcome, owner, contextMessages)
+      })
+      if (saved === null) return false
+      // Saved first: a client that reloads on reply.ended must find the message.
+      writer.end(saved.end)
+      const { next } = saved
+      if (next === null) return true
+      if (!this.#isDraining) this.run(next, beforeMs)
+      else await this.#handOver([{ replyId: next.reply.id, attempt: next.reply.attempt, text: "" }])
+      return true
+    })
+  }
+
+  /** A reply was paid for: its end is tried until the database is back, or the node has no time left. */
+  async #untilAvailable<T>(save: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await save()
+      } catch (error) {
+        const isPassing = error instanceof ChatError && error.code === "unavailable"
+        if (!isPassing || this.#isOutOfTime) throw error
+        await delay(saveRetryMs)
+      }
+    }
+  }
+
+  async #handOver(held: HeldReply[]): Promise<void> {
+    const { replies, owner, logger } = this.#options
+    try {
+      await replies.handOver(owner, held)
+      if (held.length > 0) logger.info({ replies: held.length }, "handed replies over")
+    } catch (error) {
+      logger.warn({ err: error }, "replies could not be handed over; others take them when their leases have run out")
+    }
+  }
+}
+
+function heldReply({ reply, writer }: Production): HeldReply {
+  return { replyId: reply.id, attempt: reply.attempt, text: writer.text }
+}
