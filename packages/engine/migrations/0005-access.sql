@@ -46,6 +46,16 @@ begin
   end loop;
   if exists (select from pg_catalog.pg_roles where rolname = 'authenticated') then
     grant select on public.conversations, public.messages to authenticated;
+    -- Policies that were there before are permissive, and would add up with ours; this one they cannot widen.
+    if not exists (
+      select from pg_catalog.pg_policy
+      where polrelid = 'public.conversations'::regclass and polname = 'grizz_only_own_conversations'
+    ) then
+      create policy grizz_only_own_conversations on public.conversations as restrictive for select to authenticated
+        using (user_id = (select (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid));
+      create policy grizz_only_own_messages on public.messages as restrictive for select to authenticated
+        using (exists (select from public.conversations c where c.id = messages.conversation_id));
+    end if;
   end if;
   if exists (select from pg_catalog.pg_roles where rolname = 'grizz_engine') then
     grant usage on schema public, grizz to grizz_engine;

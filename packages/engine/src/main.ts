@@ -16,6 +16,8 @@ Options of token: --user UUID`
 
 type Environment = Record<string, string | undefined>
 
+const uuidPattern = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i
+
 /** A second signal ends the process at once, but Ctrl-C under npm arrives twice, so not within this time. */
 const secondSignalMs = 500
 
@@ -99,9 +101,12 @@ async function serve(mode: StartMode, env: Environment, flags: Flags): Promise<v
     if (config.llm.endpoint === null) logger.warn("no model is configured: the built-in offline model answers")
     const engine = await compose(config, logger, database, model, await openSignIn(config.auth))
     stopOnSignal(logger, async () => {
-      await engine.drain()
-      await model.close()
-      await database.close()
+      try {
+        await engine.drain()
+      } finally {
+        await model.close()
+        await database.close()
+      }
     })
     const { host, port } = await engine.listen()
     const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`
@@ -146,13 +151,18 @@ async function migrateDatabase(config: Config): Promise<void> {
   const database = await openDatabase(config.database, loggerOf(config, true))
   try {
     const applied = await migrate(database)
-    process.stdout.write(applied.length === 0 ? "The schema is up to date.\n" : `Applied ${applied.join(", ")}.\n`)
+    const which =
+      config.database.url === null ? "the embedded database in .grizz/ (DATABASE_URL is not set)" : "the database"
+    process.stdout.write(
+      applied.length === 0 ? `The schema of ${which} is up to date.\n` : `Applied ${applied.join(", ")} to ${which}.\n`,
+    )
   } finally {
     await database.close()
   }
 }
 
 async function printToken({ auth }: Config, userId: string | undefined): Promise<void> {
+  if (userId !== undefined && !uuidPattern.test(userId)) throw new UsageError("--user must be a UUID.")
   const { development } = await openSignIn(auth)
   if (development === null) throw new Error("Tokens for development exist only while no SUPABASE_ variable is set.")
   process.stdout.write(`${(await development.issue(userId)).access_token}\n`)

@@ -28,6 +28,8 @@ const record: Statement = {
   text: "insert into grizz.migrations (name, checksum) values ($1, $2)",
 }
 
+const analyzeSql = "analyze public.conversations; analyze public.messages; analyze grizz.replies"
+
 const prepareSql = `create schema if not exists grizz;
   create table if not exists grizz.migrations (
     name text primary key, checksum text not null, applied_at timestamptz not null default now()
@@ -51,6 +53,8 @@ export async function migrate(database: Database, folder: URL = migrationsFolder
       const pending = await selectPending(session, migrations)
       for (const migration of pending) await apply(session, migration)
       if (migrations.length > 0 && folder === migrationsFolder) await session.script("select grizz.apply_access()")
+      // An adopted or restored database has no statistics; until autovacuum comes by, every plan would be a guess.
+      if (pending.length > 0 && folder === migrationsFolder) await session.script(analyzeSql)
       return pending.map(({ name }) => name)
     } finally {
       // Where the connection is lost the lock is, too; what went wrong before is what the caller must hear.

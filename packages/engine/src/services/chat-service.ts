@@ -1,4 +1,5 @@
 import { ChatError } from "../core/errors.ts"
+import type { Message } from "../domain.ts"
 import type { Accepted, ConcurrentSends, NewMessage, ReplyLog, ReplyStore } from "../ports.ts"
 import type { ReplyRunner } from "./reply-runner.ts"
 import type { Serial } from "./serial.ts"
@@ -22,6 +23,9 @@ export interface ChatServiceOptions {
 /** What became of a send. */
 export interface Sent {
   outcome: "accepted" | "repeat"
+  /** Null where the user erased it since. */
+  message: Message | null
+  /** The newest reply to it. */
   replyId: string
 }
 
@@ -55,14 +59,14 @@ export class ChatService {
           runner.stop(accepted.interrupted)
           log.announce(accepted.message, accepted.replyId)
           if (accepted.job !== null) runner.run(accepted.job, beforeMs)
-          return { outcome: "accepted", replyId: accepted.replyId }
+          return { outcome: "accepted", message: accepted.message, replyId: accepted.replyId }
         case "repeat": {
           const { message: known, job, replyId } = accepted
           // Ours, and not known here: the answer to the first try was lost after its commit.
           const isOrphan = job !== null && !runner.holds(replyId)
           if (known !== null && isOrphan) log.announce(known, replyId)
           if (isOrphan) runner.run(job, beforeMs)
-          return { outcome: isOrphan ? "accepted" : "repeat", replyId }
+          return { outcome: isOrphan ? "accepted" : "repeat", message: known, replyId }
         }
       }
     })

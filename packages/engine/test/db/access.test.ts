@@ -80,6 +80,21 @@ describe.each(databaseKinds)("other clients of $name", (kind) => {
       },
     )
 
+    test("a policy that somebody else added does not widen what is seen", async () => {
+      await opened.database.session(async (session) => {
+        await session.script(
+          "create policy everyone_c on public.conversations for select to authenticated using (true)",
+        )
+        await session.script("create policy everyone_m on public.messages for select to authenticated using (true)")
+      })
+      expect(await as("authenticated", claimsOf(newId()), contents)).toEqual([])
+      await opened.database.session(async (session) => {
+        await session.script(
+          "drop policy everyone_c on public.conversations; drop policy everyone_m on public.messages",
+        )
+      })
+    })
+
     const writes = () => [
       `insert into public.conversations (id, user_id, updated_at) values (gen_random_uuid(), '${mine.userId}', now())`,
       `insert into public.messages (id, conversation_id, role, content) values (gen_random_uuid(), '${mine.id}', 'user', 'x')`,
