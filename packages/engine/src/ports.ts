@@ -44,8 +44,10 @@ export interface NewMessage {
 /** A reply that this node is to produce now, with its context: earlier messages in order, then the one it answers. */
 export interface ReplyJob {
   reply: RunningReply
+  /** The message it answers; null where the user erased it. */
+  message: Message | null
   context: ContextMessage[]
-  /** Stop was asked for while it was queued: it ends without a model call. */
+  /** A stop was asked for before it began: it ends without a model call. */
   stopRequested: boolean
 }
 
@@ -55,10 +57,37 @@ export interface ContextMessage {
 }
 
 export type Accepted =
-  | { outcome: "accepted"; message: Message; replyId: string; job: ReplyJob | null }
-  | { outcome: "repeat"; messageId: string; replyId: string }
+  /** `interrupted`: replies that were asked to stop for this message. */
+  | { outcome: "accepted"; message: Message; replyId: string; job: ReplyJob | null; interrupted: string[] }
+  /** `message`: null where the user erased it. `job`: set when this owner has the reply, and may not know it. */
+  | { outcome: "repeat"; messageId: string; replyId: string; message: Message | null; job: ReplyJob | null }
   | { outcome: "conflict" }
   | { outcome: "not_found" }
+  /** Only with `reject`: nothing was written. */
+  | { outcome: "in_progress" }
+
+/** What a message does that is sent while a reply of its conversation is under way. */
+export type ConcurrentSends = "enqueue" | "interrupt" | "reject"
+
+/** A reply that this node produces, with its text so far. */
+export interface HeldReply {
+  replyId: string
+  attempt: number
+  text: string
+}
+
+/** What was taken over in one conversation: a reply that was ended for its owner, and one to produce now. */
+export interface TakenOver {
+  ended: { reply: RunningReply; end: ReplyEnd } | null
+  next: ReplyJob | null
+}
+
+export interface Erased {
+  /** How many messages were erased from this conversation, this one counted in. */
+  count: number
+  /** Replies to it that were asked to stop. */
+  stopped: string[]
+}
 
 /** What is stored of one conversation after a cursor, or its newest page; all of one instant. */
 export interface ConversationView {
@@ -105,10 +134,15 @@ export interface ReplyStore {
    * Owner check, idempotent insert, reply row and context in one round trip, committed when it resolves.
    * `contextMessages` counts the new message in.
    */
-  accept(message: NewMessage, owner: string, contextMessages: number): Promise<Accepted>
+  accept(
+    message: NewMessage,
+    owner: string,
+    contextMessages: number,
+    concurrentSends: ConcurrentSends,
+  ): Promise<Accepted>
   /**
    * Saves the end of a reply that `owner` runs, and starts the conversation's next queued reply for it.
-   * Null when the reply is no longer the owner's: nothing was written.
+   * Null when the reply is no longer the owner's: nothing was written. The same end again gets the same answer.
    */
   end(
     reply: RunningReply,
@@ -119,16 +153,25 @@ export interface ReplyStore {
   /** Asks for a stop, durably. Null when the reply is not the user's; `ended` when there is nothing left to stop. */
   requestStop(userId: string, replyId: string): Promise<"requested" | "ended" | null>
   /** One statement for all replies of a node: renews leases, saves the text so far, brings back stops and losses. */
-  heartbeat(owner: string, replies: { replyId: string; attempt: number; text: string }[]): Promise<Heartbeat>
+  heartbeat(owner: string, replies: HeldReply[]): Promise<Heartbeat>
+  /** Saves the texts so far and gives the replies up; their next owner's model calls are not counted twice. */
+  handOver(owner: string, replies: HeldReply[]): Promise<void>
   /**
-   * Ends, with the text that was saved and as a new attempt, replies whose lease has run out: `stopped` where a stop was
-   * asked for, else `failed` with `interrupted`. Brings those conversations' next. `ended` is null where replies were
-   * queued behind none (the running one was erased). At most 100 conversations a call.
+   * Takes over, as new attempts, replies whose lease has run out: they go on while fewer than `maxCalls` model calls were
+   * begun for them, else they are ended with the text that was saved (`stopped` where a stop was asked for, else `failed`
+   * with `interrupted`) and the next of their conversation begins. At most 100 conversations a call.
    */
-  expire(
+  takeOver(owner: string, contextMessages: number, maxCalls: number): Promise<TakenOver[]>
+  /** A new reply to the message of an ended one, which it supersedes; `conflict` unless that is the newest. */
+  retry(
+    userId: string,
+    replyId: string,
+    newReplyId: string,
     owner: string,
     contextMessages: number,
-  ): Promise<{ ended: { reply: RunningReply; end: ReplyEnd } | null; next: ReplyJob | null }[]>
+  ): Promise<ReplyJob | "conflict" | "not_found">
+  /** Erases a message's text; null when there is no such message of the user. */
+  erase(userId: string, conversationId: string, messageId: string): Promise<Erased | null>
   /**
    * What a reader needs to begin, in one round trip; null when the conversation is not the user's. `messages` are
    * without `after` the newest 50, superseded replies left out; with it every message above `after.message` and every
@@ -170,6 +213,7 @@ export type ConversationEvent =
   | { type: "reply.delta"; replyId: string; text: string }
   | { type: "reply.restarted"; reply: RunningReply }
   | { type: "reply.ended"; end: ReplyEnd }
+  | { type: "message.removed"; messageId: string }
 
 /** What a log or a store holds of a conversation: a message that was announced, or a reply with its text so far. */
 export type LogEntry =
@@ -255,4 +299,33 @@ export interface VerifiedUser {
 export interface TokenVerifier {
   /** @throws ChatError `unauthenticated`, or `unavailable` when the keys cannot be had */
   verify(token: string): Promise<VerifiedUser>
+}
+
+export interface Ticket {
+  /** A secret. */
+  ticket: string
+  /** RFC 3339. */
+  expiresAt: string
+}
+
+/** Tickets that sign in one connection each, on any node. */
+export interface TicketStore {
+  /** For 30 s on the database's clock. */
+  issue(user: VerifiedUser): Promise<Ticket>
+  /** Uses the ticket up; null when there is none, it has expired, or it was used. */
+  redeem(ticket: string): Promise<VerifiedUser | null>
+}
+
+/** A message, and a reply to it, as stored now. */
+export interface StoredTurn {
+  message: Message
+  /** Its attempt is 0 while it is queued. */
+  reply: RunningReply
+  /** Null while it is queued or runs. */
+  end: ReplyEnd | null
+}
+
+export interface TurnStore {
+  /** By the reply; null when it is not the user's, or when it or its message was erased. */
+  find(userId: string, replyId: string): Promise<StoredTurn | null>
 }
