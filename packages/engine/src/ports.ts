@@ -228,8 +228,23 @@ export interface EventSink {
   close(reason: "deleted" | "too_slow"): void
 }
 
+/** What is stored after a cursor: everything, in the order in which it was announced. */
+export interface StoredEvents {
+  entries: LogEntry[]
+  /** A reply runs, or waits to begin. */
+  isUnderWay: boolean
+}
+
+/**
+ * Reads what is stored after a cursor, for a log that cannot say it; null when that cannot be proved complete.
+ * @throws ChatError `not_found` when the conversation is gone, `unavailable`
+ */
+export type StoredReader = (after: Cursor) => Promise<StoredEvents | null>
+
 /** One reader of a conversation. What is announced from its making on is kept for it. */
 export interface Following {
+  /** To be awaited before the database is read for this reader: what other nodes announce comes too. 250 ms at most. */
+  readonly ready: Promise<void>
   /** Text so far of a reply that is live here; null when it is not. */
   liveReply(replyId: string): { attempt: number; text: string } | null
   /** Starts the events after `cursor`: those of `stored` first, then the live ones; each once. */
@@ -253,7 +268,7 @@ export interface ReplyLog {
   announce(message: Message, replyId: string): void
   /** Begins an attempt; a later attempt of the same reply starts from an empty text. */
   start(reply: RunningReply): ReplyWriter
-  follow(conversationId: string, sink: EventSink): Following
+  follow(conversationId: string, sink: EventSink, stored: StoredReader): Following
   /** The conversation was deleted: its readers are closed. */
   drop(conversationId: string): void
 }

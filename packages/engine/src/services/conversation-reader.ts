@@ -1,7 +1,16 @@
 import { limits } from "@grizz/protocol/constants"
 import { ChatError } from "../core/errors.ts"
 import type { Conversation, Message, RunningReply } from "../domain.ts"
-import type { ConversationView, Cursor, EventSink, Following, LogEntry, ReplyLog, ReplyStore } from "../ports.ts"
+import type {
+  ConversationView,
+  Cursor,
+  EventSink,
+  Following,
+  LogEntry,
+  ReplyLog,
+  ReplyStore,
+  StoredEvents,
+} from "../ports.ts"
 import { decodeCursor } from "./cursor.ts"
 
 /** Where a reader begins: at its own cursor, or at a snapshot. */
@@ -36,8 +45,10 @@ export class ConversationReader {
    * @throws ChatError `not_found`, `unavailable`
    */
   async follow(userId: string, conversationId: string, after: string | null, sink: ReaderSink): Promise<Following> {
-    const following = this.#log.follow(conversationId, sink)
+    const stored = async (cursor: Cursor) => (await this.#stored(userId, conversationId, cursor)).events
+    const following = this.#log.follow(conversationId, sink, stored)
     try {
+      await following.ready
       const cursor = after === null ? null : decodeCursor(conversationId, after)
       const resumed = cursor !== null && (await this.#resume(userId, conversationId, cursor, following, sink))
       if (!resumed) await this.#beginAtSnapshot(userId, conversationId, following, sink)
@@ -55,12 +66,23 @@ export class ConversationReader {
     following: Following,
     sink: ReaderSink,
   ): Promise<boolean> {
+    const { conversation, events } = await this.#stored(userId, conversationId, cursor)
+    if (events === null) return false
+    sink.begin({ conversation, cursor, snapshot: null })
+    following.begin(cursor, events.entries)
+    return true
+  }
+
+  /** What is stored after the cursor; `events` is null when that is not provably everything. */
+  async #stored(
+    userId: string,
+    conversationId: string,
+    cursor: Cursor,
+  ): Promise<{ conversation: Conversation; events: StoredEvents | null }> {
     const view = await this.#view(userId, conversationId, cursor)
     const entries = isProvable(cursor, view) ? replay(view) : null
-    if (entries === null) return false
-    sink.begin({ conversation: view.conversation, cursor, snapshot: null })
-    following.begin(cursor, entries)
-    return true
+    const isUnderWay = view.running !== null || view.queued.length > 0
+    return { conversation: view.conversation, events: entries && { entries, isUnderWay } }
   }
 
   async #beginAtSnapshot(
@@ -72,8 +94,7 @@ export class ConversationReader {
     const view = await this.#view(userId, conversationId, null)
     const { running, newest } = view
     const live = running === null ? null : following.liveReply(running.id)
-    const reply =
-      running !== null && live !== null && live.attempt >= running.attempt ? { ...running, ...live } : running
+    const reply = running !== null && live !== null && isNewer(live, running) ? { ...running, ...live } : running
     const cursor: Cursor =
       reply === null
         ? { message: newest.message, reply: newest.endedReply, attempt: newest.endedAttempt, offset: 0, ended: true }
@@ -94,6 +115,11 @@ export class ConversationReader {
     if (view === null) throw new ChatError("not_found", "There is no such conversation.")
     return view
   }
+}
+
+/** Of one attempt the longer text is the newer one: what other nodes tell may be behind what they saved. */
+function isNewer(live: { attempt: number; text: string }, stored: { attempt: number; text: string }): boolean {
+  return live.attempt > stored.attempt || (live.attempt === stored.attempt && live.text.length > stored.text.length)
 }
 
 /** Whether everything after the cursor is in the view: never a silent gap. */

@@ -1,0 +1,188 @@
+import type { ConversationEvent, Cursor, EventSink, Following, LogEntry } from "../ports.ts"
+import { isNext, reaches } from "./cursor-order.ts"
+import type { ReplyEntry } from "./reply-entry.ts"
+
+/** Most text, in UTF-16 units, that may wait for a reader that is full. */
+const backlogMaxLength = 1024 * 1024
+
+/** What a reader sees of its feed. */
+export interface FollowedFeed {
+  readonly entries: readonly LogEntry[]
+  /** Called when an entry came before what it follows; null where entries always come in order. */
+  readonly onGap: (() => void) | null
+  findReply(replyId: string): ReplyEntry | null
+  trim(): void
+}
+
+export interface FollowerOptions {
+  feed: FollowedFeed
+  sink: EventSink
+  ready: Promise<void>
+  onStop: () => void
+}
+
+/**
+ * One reader. Live, resumed and late views are the same step: what of this entry lies after my cursor?
+ * It is live when it has seen every entry; before its beginning, and while it is full, entries are kept for it. Where
+ * entries may come out of order, one whose predecessor was not heard waits: the cursor never jumps over anything.
+ */
+export class Follower implements Following {
+  readonly ready: Promise<void>
+  readonly #feed: FollowedFeed
+  readonly #sink: EventSink
+  readonly #onStop: () => void
+  #cursor: Cursor | null = null
+  /** Stored entries not yet written. */
+  #stored: LogEntry[] = []
+  #isFull = false
+  #isLive = false
+  /** An entry waits for one before it. */
+  #isBlocked = false
+  /** Stored entries were given to the others while this one could take none. */
+  #hasMissed = false
+  #written = 0
+  /** UTF-16 units appended while full. */
+  #behind = 0
+
+  constructor({ feed, sink, ready, onStop }: FollowerOptions) {
+    this.#feed = feed
+    this.#sink = sink
+    this.ready = ready
+    this.#onStop = onStop
+  }
+
+  /** Needs none of the entries that are there now. */
+  get isCaughtUp(): boolean {
+    return this.#isLive && !this.#isBlocked
+  }
+
+  /** Where this reader is; null while it takes nothing. */
+  get liveCursor(): Readonly<Cursor> | null {
+    return this.#isLive ? this.#cursor : null
+  }
+
+  liveReply(replyId: string): { attempt: number; text: string } | null {
+    const entry = this.#feed.findReply(replyId)
+    return entry === null ? null : { attempt: entry.reply.attempt, text: entry.text }
+  }
+
+  begin(cursor: Cursor, stored: LogEntry[]): void {
+    this.#cursor = { ...cursor }
+    this.#stored = stored
+    this.resume()
+  }
+
+  resume(): void {
+    const cursor = this.#cursor
+    if (cursor === null) return
+    this.#isFull = false
+    this.#behind = 0
+    let next = 0
+    while (next < this.#stored.length && !this.#isFull) this.#advance(cursor, this.#stored[next++]!)
+    // The last one may have been cut short by a full reader; the cursor makes seeing it again harmless.
+    this.#stored = this.#stored.slice(this.#isFull ? next - 1 : next)
+    if (this.#stored.length > 0) return
+    this.#catchUp(cursor)
+    this.#isLive = !this.#isFull
+    if (!this.#isLive) return
+    if (this.#hasMissed || this.#isBlocked) this.#feed.onGap?.()
+    this.#hasMissed = false
+    this.#feed.trim()
+  }
+
+  stop(): void {
+    this.#onStop()
+  }
+
+  close(reason: "deleted" | "too_slow"): void {
+    this.#onStop()
+    this.#sink.close(reason)
+  }
+
+  take(entry: LogEntry): void {
+    if (!this.#isLive || this.#cursor === null) return
+    const before = this.#written
+    this.#advanceInOrder(this.#cursor, entry)
+    if (!this.#isBlocked) return
+    if (this.#written > before) this.#catchUp(this.#cursor)
+    if (this.#isBlocked) this.#feed.onGap?.()
+  }
+
+  /** What is stored after the cursor `after`: complete, so that nothing in it needs to wait. */
+  takeStored(after: Cursor, stored: LogEntry[]): void {
+    if (this.#isLive && this.#cursor !== null && reaches(this.#cursor, after)) {
+      this.#stored = stored
+      return this.resume()
+    }
+    this.#hasMissed = true
+    if (this.#isLive) this.#feed.onGap?.()
+  }
+
+  /** The way of every token: `event` carries the text from `offset` on, and is shared by all readers. */
+  takeDelta(entry: ReplyEntry, offset: number, event: ConversationEvent & { type: "reply.delta" }): void {
+    const cursor = this.#cursor
+    if (!this.#isLive || cursor === null) {
+      this.#behind += event.text.length
+      if (this.#isFull && this.#behind > backlogMaxLength) this.close("too_slow")
+      return
+    }
+    const follows =
+      cursor.reply === entry.reply.position && cursor.attempt === entry.reply.attempt && cursor.offset === offset
+    if (!follows || cursor.ended) return this.#advanceInOrder(cursor, entry)
+    cursor.offset += event.text.length
+    this.#write(event, cursor)
+  }
+
+  /** Sees every entry, again as long as that lets another one go on. */
+  #catchUp(cursor: Cursor): void {
+    let before: number
+    do {
+      before = this.#written
+      this.#isBlocked = false
+      for (const entry of this.#feed.entries) {
+        if (this.#isFull) return
+        this.#advanceInOrder(cursor, entry)
+      }
+    } while (this.#isBlocked && this.#written > before)
+  }
+
+  #advanceInOrder(cursor: Cursor, entry: LogEntry): void {
+    if (this.#feed.onGap === null || isNext(cursor, entry)) this.#advance(cursor, entry)
+    else this.#isBlocked = true
+  }
+
+  #advance(cursor: Cursor, entry: LogEntry): void {
+    if (entry.kind === "reply") return this.#advanceReply(cursor, entry)
+    if (entry.message.position <= cursor.message) return
+    cursor.message = entry.message.position
+    this.#write({ type: "message.added", message: entry.message, replyId: entry.replyId }, cursor)
+  }
+
+  #advanceReply(cursor: Cursor, { reply, text, end }: ReplyEntry): void {
+    if (reply.position < cursor.reply) return
+    if (reply.position === cursor.reply && (cursor.ended || reply.attempt < cursor.attempt)) return
+    if (reply.position > cursor.reply) {
+      Object.assign(cursor, { reply: reply.position, attempt: reply.attempt, offset: 0, ended: false })
+      this.#write({ type: "reply.started", reply }, cursor)
+    } else if (reply.attempt > cursor.attempt) {
+      Object.assign(cursor, { attempt: reply.attempt, offset: 0 })
+      this.#write({ type: "reply.restarted", reply }, cursor)
+    }
+    if (text.length > cursor.offset && !this.#isFull) {
+      const rest = text.slice(cursor.offset)
+      cursor.offset = text.length
+      this.#write({ type: "reply.delta", replyId: reply.id, text: rest }, cursor)
+    }
+    if (end !== null && !this.#isFull) {
+      cursor.ended = true
+      this.#write({ type: "reply.ended", end }, cursor)
+    }
+  }
+
+  #write(event: ConversationEvent, cursor: Cursor): void {
+    this.#written += 1
+    if (this.#sink.write(event, cursor)) return
+    this.#isFull = true
+    this.#isLive = false
+  }
+}

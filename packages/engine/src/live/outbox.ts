@@ -1,0 +1,107 @@
+import type { ReplyEnd } from "../domain.ts"
+import { encodeEntry, type LiveEntry } from "./live-entry.ts"
+import { OutgoingReply } from "./outgoing-reply.ts"
+import type { RedisLink } from "./redis-link.ts"
+import { channelOf, streamKey, streamTtlMs } from "./redis-script.ts"
+import type { ReplyEntry } from "./reply-entry.ts"
+
+/** How long text waits for more of it, in ms. */
+const coalesceMs = 30
+/** How often running replies that are silent are looked after, in ms. */
+const beatIntervalMs = 300
+/** Conversations remembered at most, of which something could not be told. */
+const maxLost = 10_000
+
+/** What this node tells the others. Nothing here waits for Redis, and nothing but conversation ids waits for its return. */
+export class Outbox {
+  readonly #origin: string
+  readonly #link: RedisLink
+  readonly #open = new Set<OutgoingReply>()
+  readonly #dirty = new Set<OutgoingReply>()
+  readonly #lost = new Map<string, "told" | "dropped">()
+  readonly #beatTimer: NodeJS.Timeout
+  #flushTimer: NodeJS.Timeout | null = null
+
+  constructor(origin: string, link: RedisLink) {
+    this.#origin = origin
+    this.#link = link
+    this.#beatTimer = setInterval(() => {
+      for (const reply of this.#open) reply.flush(true)
+    }, beatIntervalMs).unref()
+  }
+
+  /** Tells something that no stream keeps; should that fail, readers are told to look when Redis is back. */
+  tell(conversationId: string, entry: LiveEntry): void {
+    const onLost = () => this.#lose(conversationId, "told")
+    if (!this.#link.isUp) return onLost()
+    this.#link.publish(channelOf(conversationId), encodeEntry(this.#origin, entry)).catch(onLost)
+  }
+
+  drop(conversationId: string): void {
+    const payload = encodeEntry(this.#origin, { type: "dropped" })
+    const onLost = () => this.#lose(conversationId, "dropped")
+    if (!this.#link.isUp) return onLost()
+    this.#link.drop(streamKey(conversationId), [channelOf(conversationId), payload, streamTtlMs]).catch(onLost)
+  }
+
+  start(entry: ReplyEntry): { append: () => void; end: (end: ReplyEnd) => void; abandon: () => void } {
+    const reply = new OutgoingReply({
+      origin: this.#origin,
+      entry,
+      link: this.#link,
+      onDirty: (dirty) => this.#flushSoon(dirty),
+      onLost: () => this.#lose(entry.reply.conversationId, "told"),
+    })
+    const forget = () => {
+      this.#open.delete(reply)
+      this.#dirty.delete(reply)
+    }
+    this.#open.add(reply)
+    reply.flush()
+    return {
+      append: () => this.#flushSoon(reply),
+      end: (end) => {
+        forget()
+        reply.end(end)
+      },
+      abandon: () => {
+        forget()
+        reply.abandon()
+      },
+    }
+  }
+
+  /** Redis is back: says what runs here, and where something was missed. */
+  resume(): void {
+    for (const reply of this.#open) reply.flush()
+    const lost = [...this.#lost]
+    this.#lost.clear()
+    for (const [conversationId, what] of lost) {
+      if (what === "dropped") this.drop(conversationId)
+      else this.tell(conversationId, { type: "look" })
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#beatTimer)
+    if (this.#flushTimer !== null) clearTimeout(this.#flushTimer)
+    this.#open.clear()
+    this.#dirty.clear()
+  }
+
+  #flushSoon(reply: OutgoingReply): void {
+    if (!this.#open.has(reply)) return
+    this.#dirty.add(reply)
+    this.#flushTimer ??= setTimeout(() => {
+      this.#flushTimer = null
+      const dirty = [...this.#dirty]
+      this.#dirty.clear()
+      for (const one of dirty) one.flush()
+    }, coalesceMs)
+  }
+
+  #lose(conversationId: string, what: "told" | "dropped"): void {
+    if (this.#lost.get(conversationId) === "dropped") return
+    if (this.#lost.size < maxLost) this.#lost.set(conversationId, what)
+  }
+}

@@ -1,0 +1,103 @@
+import type { StoredEvents } from "../ports.ts"
+import type { Feed } from "./feed.ts"
+import type { LiveEntry } from "./live-entry.ts"
+import type { ReplyEntry } from "./reply-entry.ts"
+
+/**
+ * Replies that run on other nodes, in one conversation's feed. All texts of one attempt, whoever brings them, are
+ * beginnings of the same text, so that the longer one is the newer one.
+ */
+export class RemoteReplies {
+  readonly #feed: Feed
+  readonly #local: Set<ReplyEntry>
+  /** Highest position of a reply that is known to have ended. */
+  #ended = -1
+  /** A reply runs, or waits to begin. */
+  isReplyDue = false
+  /** When something of a reply was heard, on the monotonic clock. */
+  heardAtMs = 0
+
+  /** @param local replies that are written here */
+  constructor(feed: Feed, local: Set<ReplyEntry>) {
+    this.#feed = feed
+    this.#local = local
+  }
+
+  takeWhole({ reply, text, end }: Extract<LiveEntry, { type: "whole" }>): void {
+    if (end === null && reply.position <= this.#ended) return
+    this.#hear()
+    if (end !== null) this.#ended = Math.max(this.#ended, reply.position)
+    else this.isReplyDue = true
+    const full = end?.message.content ?? text
+    const known = this.#feed.findReply(reply.id)
+    if (known === null || known.reply.attempt < reply.attempt) {
+      if (known !== null) this.#remove(known)
+      this.#feed.publish({ kind: "reply", reply, text: full, end })
+    } else if (known.reply.attempt === reply.attempt && known.end === null && !this.#local.has(known)) {
+      this.#extend(known, full)
+      if (end === null) return
+      known.end = end
+      this.#feed.publish(known)
+    }
+  }
+
+  /** False when something before it was missed. */
+  takeMore(entry: Extract<LiveEntry, { type: "text" | "beat" }>): boolean {
+    if (entry.position <= this.#ended) return true
+    const known = this.#feed.findReplyAt(entry.position)
+    if (known !== null && known.reply.attempt > entry.attempt) return true
+    const from = entry.type === "text" ? entry.offset : entry.length
+    if (known === null || known.reply.attempt < entry.attempt || known.text.length < from) return false
+    this.#hear()
+    this.isReplyDue = true
+    if (entry.type === "text" && !this.#local.has(known)) {
+      const rest = entry.text.slice(known.text.length - entry.offset)
+      if (rest !== "") this.#feed.append(known, rest)
+    }
+    return true
+  }
+
+  /** What the database has; readers were given it. */
+  takeStored({ entries, isUnderWay }: StoredEvents): void {
+    this.isReplyDue = isUnderWay
+    for (const entry of entries) {
+      if (entry.kind !== "reply") continue
+      const { reply, text, end } = entry
+      const known = this.#feed.findReply(reply.id)
+      const isOurs = known !== null && this.#local.has(known) && known.reply.attempt >= reply.attempt
+      if (end !== null) {
+        this.#ended = Math.max(this.#ended, reply.position)
+        if (known !== null && !isOurs) this.#remove(known)
+      } else if (reply.position > this.#ended && !isOurs) this.#takeRunning(known, { kind: "reply", reply, text, end })
+    }
+  }
+
+  /** The readers have gone: only what is written here stays. */
+  forget(): void {
+    for (const entry of this.#feed.entries)
+      if (entry.kind !== "reply" || !this.#local.has(entry)) this.#feed.remove(entry)
+    this.isReplyDue = false
+    this.#ended = -1
+  }
+
+  #takeRunning(known: ReplyEntry | null, stored: ReplyEntry): void {
+    if (known !== null && known.reply.attempt > stored.reply.attempt) return
+    if (known?.reply.attempt === stored.reply.attempt) return this.#extend(known, stored.text)
+    if (known !== null) this.#remove(known)
+    this.#feed.publish(stored)
+  }
+
+  #extend(known: ReplyEntry, text: string): void {
+    if (text.length > known.text.length) this.#feed.append(known, text.slice(known.text.length))
+  }
+
+  /** A later attempt exists, so that what is still written here is no longer the reply. */
+  #remove(known: ReplyEntry): void {
+    this.#feed.remove(known)
+    this.#local.delete(known)
+  }
+
+  #hear(): void {
+    this.heardAtMs = performance.now()
+  }
+}

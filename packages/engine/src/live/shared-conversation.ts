@@ -1,0 +1,207 @@
+import { ChatError } from "../core/errors.ts"
+import type { Cursor, EventSink, Following, LogEntry, StoredReader } from "../ports.ts"
+import { Feed } from "./feed.ts"
+import { decodeEntry, type LiveEntry } from "./live-entry.ts"
+import type { RedisLink } from "./redis-link.ts"
+import { channelOf, streamKey } from "./redis-script.ts"
+import { RemoteReplies } from "./remote-replies.ts"
+import type { ReplyEntry } from "./reply-entry.ts"
+
+/** A connect waits this long at most for Redis, in ms. */
+const readyTimeoutMs = 250
+/** Looks at the database are this far apart at least, in ms. */
+const lookIntervalMs = 1000
+/** How long a reply elsewhere may be silent before the database is asked, in ms: three beats. */
+const silenceMs = 3000
+/** How often the stream is read at most, in ms. */
+const readIntervalMs = 500
+
+export interface SharedConversationOptions {
+  id: string
+  origin: string
+  link: RedisLink
+  /** Something is to be looked after soon, not at the next turn of the timer. */
+  onRestless: () => void
+  onReadersGone: () => void
+}
+
+/**
+ * A conversation that this node holds: its feed, and while it has readers what other nodes tell of it. What was missed is
+ * read from the stream, and what Redis cannot say is read from the database, as far as readers here need it.
+ */
+export class SharedConversation {
+  readonly feed: Feed
+  /** Replies that are written here. */
+  readonly local = new Set<ReplyEntry>()
+  readonly #options: SharedConversationOptions
+  readonly #remote: RemoteReplies
+  readonly #sources = new Set<{ read: StoredReader }>()
+  #ready: Promise<void> = Promise.resolve()
+  /** What comes while the stream is read; it is taken after that. */
+  #held: LiveEntry[] | null = null
+  #readAtMs = Number.NEGATIVE_INFINITY
+  #isBehind = false
+  #needsLook = false
+  #isLooking = false
+  #lookedAtMs = Number.NEGATIVE_INFINITY
+  #pollAtMs = 0
+
+  constructor(options: SharedConversationOptions) {
+    this.#options = options
+    this.feed = new Feed(() => this.needLook())
+    this.#remote = new RemoteReplies(this.feed, this.local)
+  }
+
+  follow(sink: EventSink, stored: StoredReader): Following {
+    if (!this.feed.hasFollowers) {
+      this.#ready = atLatestAfter(readyTimeoutMs, this.#join())
+      this.pollLater()
+    }
+    const source = { read: stored }
+    const onStop = () => {
+      this.#sources.delete(source)
+      if (!this.feed.hasFollowers) this.#leave()
+    }
+    this.#sources.add(source)
+    return this.feed.add(sink, onStop, this.#ready)
+  }
+
+  announce(entry: Extract<LogEntry, { kind: "message" }>): void {
+    this.#remote.isReplyDue = true
+    this.feed.publish(entry)
+  }
+
+  /** What another node tells. */
+  receive(entry: LiveEntry): void {
+    if (this.#held !== null) this.#held.push(entry)
+    else this.#take(entry)
+  }
+
+  /** What Redis may not have said is to be read from the database. */
+  needLook(): void {
+    this.#needsLook = true
+    this.#options.onRestless()
+  }
+
+  /** After Redis was away: what was published meanwhile is in the stream, or in the database. Never rejects. */
+  async rejoin(): Promise<void> {
+    this.needLook()
+    await this.#read().catch(() => this.needLook())
+  }
+
+  pollLater(): void {
+    const isRunningElsewhere = this.#remote.isReplyDue && this.local.size === 0
+    this.#pollAtMs = performance.now() + (isRunningElsewhere ? lookIntervalMs : 2000 + Math.random() * 1000)
+  }
+
+  /** To be called a few times a second: reads the stream when it is ahead. */
+  catchUp(): void {
+    if (this.#isBehind) this.#reread()
+  }
+
+  /** Whether the database should be read for the readers here. */
+  isLookDue(nowMs: number): boolean {
+    if (this.#isLooking || !this.feed.hasFollowers) return false
+    const isPaced = nowMs - this.#lookedAtMs >= lookIntervalMs
+    if (this.#needsLook) return isPaced
+    if (!this.#options.link.isUp) return isPaced && nowMs >= this.#pollAtMs
+    const isAwaited = this.#remote.isReplyDue && this.local.size === 0
+    return isPaced && isAwaited && nowMs - this.#remote.heardAtMs >= silenceMs
+  }
+
+  /** Reads the database once, and gives it to the readers. Never rejects. */
+  async look(): Promise<void> {
+    const after = this.feed.earliestCursor
+    const [source] = this.#sources
+    if (this.#isLooking || after === null || source === undefined) return
+    this.#isLooking = true
+    this.#needsLook = false
+    this.#lookedAtMs = performance.now()
+    try {
+      this.#takeStored(after, await source.read(after))
+    } catch (error) {
+      if (error instanceof ChatError && error.code === "not_found") this.feed.close("deleted")
+      else this.#needsLook = true
+    } finally {
+      this.#isLooking = false
+      this.pollLater()
+    }
+  }
+
+  #takeStored(after: Cursor, stored: Awaited<ReturnType<StoredReader>>): void {
+    // Its readers come back with their cursors, and get snapshots.
+    if (stored === null) return this.feed.close("too_slow")
+    this.feed.takeStored(after, stored.entries)
+    this.#remote.takeStored(stored)
+  }
+
+  async #join(): Promise<void> {
+    const { link, id } = this.#options
+    try {
+      // Subscribed first: what comes between the two is not missed.
+      await link.subscribe(channelOf(id))
+      await this.#read()
+    } catch {
+      this.needLook()
+    }
+    // A reader that could not wait has read the database before the subscription held.
+    if (this.feed.earliestCursor !== null) this.needLook()
+  }
+
+  #leave(): void {
+    this.#options.link.unsubscribe(channelOf(this.#options.id))
+    this.#remote.forget()
+    this.#needsLook = false
+    this.#isBehind = false
+    this.#options.onReadersGone()
+  }
+
+  #reread(): void {
+    this.#isBehind = true
+    if (this.#held !== null || performance.now() - this.#readAtMs < readIntervalMs) return
+    this.#read().catch(() => this.needLook())
+  }
+
+  async #read(): Promise<void> {
+    const { link, id, origin } = this.#options
+    if (!link.isUp || this.#held !== null) return
+    const held: LiveEntry[] = []
+    this.#held = held
+    this.#readAtMs = performance.now()
+    this.#isBehind = false
+    try {
+      for (const payload of await link.read(streamKey(id))) {
+        const told = decodeEntry(payload)
+        if (told !== null && told.origin !== origin) this.#take(told.entry)
+      }
+    } finally {
+      this.#held = null
+      for (const entry of held) this.#take(entry)
+    }
+  }
+
+  #take(entry: LiveEntry): void {
+    if (!this.feed.hasFollowers) return
+    switch (entry.type) {
+      case "message":
+        return this.announce({ kind: "message", message: entry.message, replyId: entry.replyId })
+      case "whole":
+        return this.#remote.takeWhole(entry)
+      case "text":
+      case "beat":
+        if (!this.#remote.takeMore(entry)) this.#reread()
+        return
+      case "look":
+        return this.needLook()
+      case "dropped":
+        return this.feed.close("deleted")
+    }
+  }
+}
+
+async function atLatestAfter(timeoutMs: number, task: Promise<void>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, timeoutMs)
+  await Promise.race([task, promise])
+  clearTimeout(timer)
+}
