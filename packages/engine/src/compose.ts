@@ -3,12 +3,15 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { chatAgent } from "./agents/chat-agent.ts"
 import { loadPersona } from "./agents/persona.ts"
+import { ConnectionLimit } from "./api/connection-limit.ts"
 import { createHttpServer } from "./api/http-server.ts"
+import { SessionExpiry } from "./api/session.ts"
+import { LongAnswers } from "./api/sse/long-answers.ts"
 import { SocketServer } from "./api/ws/socket-server.ts"
 import { type DevelopmentSignIn, developmentSignIn } from "./auth/development.ts"
 import { readDevelopmentSecret } from "./auth/development-secret.ts"
 import { supabaseVerifier } from "./auth/supabase-verifier.ts"
-import { systemClock } from "./core/clock.ts"
+import { type Clock, systemClock } from "./core/clock.ts"
 import type { AuthConfig, Config, DatabaseConfig, LlmConfig } from "./core/config.ts"
 import { ChatError } from "./core/errors.ts"
 import { newId } from "./core/ids.ts"
@@ -92,6 +95,7 @@ export async function compose(
   database: Database,
   model: ClosableLlmClient,
   { verifier, development }: SignIn,
+  clock: Clock = systemClock,
 ): Promise<Engine> {
   const { contextMessages, contextTokens, personaFile, concurrentSends, replyMaxAttempts } = config.chat
   const stores = createStores(database, newId, { leaseSeconds })
@@ -111,7 +115,7 @@ export async function compose(
   const runner = new ReplyRunner({ ...shares, agent, logger, leaseMs: leaseSeconds * 1000, maxCalls: replyMaxAttempts })
   const chat = new ChatService({ ...shares, runner, concurrentSends, newId })
   const reader = new ConversationReader(stores.replies, log)
-  const conversations = new ConversationService(stores.conversations, stores.messages, systemClock, (conversationId) =>
+  const conversations = new ConversationService(stores.conversations, stores.messages, clock, (conversationId) =>
     chat.conversationDeleted(conversationId),
   )
   let isDraining = false
@@ -122,7 +126,20 @@ export async function compose(
     },
   }
   const { allowedOrigins, host, port, drainTimeoutMs } = config.http
-  const shared = { logger, verifier, conversations, chat, reader, allowedOrigins, newId }
+  const expiry = new SessionExpiry(clock)
+  const longAnswers = new LongAnswers()
+  const door = { verifier, tickets: stores.tickets, expiry, connectionLimit: new ConnectionLimit() }
+  const shared = {
+    ...door,
+    logger,
+    conversations,
+    chat,
+    reader,
+    longAnswers,
+    turns: stores.turns,
+    allowedOrigins,
+    newId,
+  }
   const app = await createHttpServer({ ...shared, development, checks, page: pageOf(config) })
   const sockets = new SocketServer({ ...shared, loopbackOnly: development !== null })
   sockets.attach(app.server)
@@ -138,9 +155,11 @@ export async function compose(
     async drain() {
       isDraining = true
       sockets.refuseNew()
+      longAnswers.refuseNew()
       await chat.drain(drainTimeoutMs)
       clearInterval(timer)
-      await sockets.close()
+      await Promise.all([sockets.close(), longAnswers.close()])
+      expiry.close()
       await app.close()
     },
   }

@@ -6,6 +6,7 @@ export const limits = {
   frameMaxBytes: 256 * 1024,
   contentMaxLength: 32_000,
   metadataMaxBytes: 16 * 1024,
+  metadataMaxDepth: 32,
   titleMaxLength: 200,
   pageDefault: 50,
   pageMax: 200,
@@ -15,6 +16,11 @@ export const limits = {
   socketsPerUser: 64,
   pingIntervalMs: 25_000,
   sseCommentIntervalMs: 15_000,
+  ticketSeconds: 30,
+  /** How long before a token's expiry a connection hears of it. */
+  authWarningMs: 60_000,
+  /** How long after it a running reply may go on to a connection. */
+  authGraceMs: 5 * 60_000,
 } as const
 
 /** Why a WebSocket was closed; 44xx mirror the HTTP statuses. */

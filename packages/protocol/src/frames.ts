@@ -1,14 +1,24 @@
 import * as z from "zod"
 import { replyEndStatuses, replyErrorCodes, requestErrorCodes } from "./constants.ts"
-import { conversationResource, messageCreate, messageResource, uuid } from "./resources.ts"
+import { conversationResource, messageCreate, messageResource, timestamp, uuid } from "./resources.ts"
 
 // What a client says -------------------------------------------------------------------------------------------------
 
 export const messageSendFrame = messageCreate.extend({ type: z.literal("message.send") })
 export const replyStopFrame = z.strictObject({ type: z.literal("reply.stop"), reply_id: uuid })
+/** A new reply to the message of an ended one. */
+export const replyRetryFrame = z.strictObject({ type: z.literal("reply.retry"), reply_id: uuid })
+/** A newer token of the same user; without it sends are refused once the first one has expired. */
+export const authRefreshFrame = z.strictObject({ type: z.literal("auth.refresh"), token: z.string().max(16 * 1024) })
 export const pingFrame = z.strictObject({ type: z.literal("ping") })
 
-export const clientFrame = z.discriminatedUnion("type", [messageSendFrame, replyStopFrame, pingFrame])
+export const clientFrame = z.discriminatedUnion("type", [
+  messageSendFrame,
+  replyStopFrame,
+  replyRetryFrame,
+  authRefreshFrame,
+  pingFrame,
+])
 export type ClientFrame = z.infer<typeof clientFrame>
 
 // What the server says -----------------------------------------------------------------------------------------------
@@ -73,6 +83,12 @@ export const replyEndedFrame = z.object({
   cursor,
 })
 
+/** The message was erased: its text is nowhere any more. */
+export const messageRemovedFrame = z.object({ type: z.literal("message.removed"), message_id: uuid, cursor })
+
+/** The token expires soon; a running reply may still finish. */
+export const authExpiringFrame = z.object({ type: z.literal("auth.expiring"), expires_at: timestamp })
+
 /** About one frame (`ref`: its id); the socket stays open. */
 export const errorFrame = z.object({
   type: z.literal("error"),
@@ -90,6 +106,8 @@ export const serverFrame = z.discriminatedUnion("type", [
   replyDeltaFrame,
   replyRestartedFrame,
   replyEndedFrame,
+  messageRemovedFrame,
+  authExpiringFrame,
   errorFrame,
   pongFrame,
 ])

@@ -6,7 +6,7 @@ import { messageContent, messageMetadata, storableString } from "./text.ts"
 export const uuid = z.guid().toLowerCase()
 
 /** RFC 3339 in UTC. */
-const timestamp = z.iso.datetime()
+export const timestamp = z.iso.datetime()
 
 export const conversationResource = z
   .object({
@@ -60,6 +60,21 @@ const title = storableString.max(limits.titleMaxLength).nullable()
 export const conversationCreate = z.strictObject({ title: title.optional() })
 export const conversationUpdate = z.strictObject({ title })
 export const messageCreate = z.strictObject({ id: uuid, content: messageContent, metadata: messageMetadata.optional() })
+
+/** A message and the reply to it, which has ended. */
+export const turn = z.object({ message: messageResource, reply: messageResource }).meta({ id: "Turn" })
+export type Turn = z.infer<typeof turn>
+
+/** The new reply, and the message it answers. */
+export const retriedReply = z.object({ reply_id: uuid, message_id: uuid }).meta({ id: "RetriedReply" })
+
+export const eventsQuery = z.strictObject({
+  after: z.string().optional(),
+  ticket: z.string().max(500).optional(),
+})
+
+/** Signs in one connection in the place of a token, where a URL is all that a client can set. */
+export const ticket = z.object({ ticket: z.string(), expires_at: timestamp }).meta({ id: "Ticket" })
 
 /** RFC 9457, with a stable `code`. */
 export const problem = z

@@ -12,26 +12,23 @@ import { hasZodFastifySchemaValidationErrors, validatorCompiler, type ZodTypePro
 import { ChatError } from "../core/errors.ts"
 import type { Logger } from "../core/logger.ts"
 import { redactUrl } from "../core/redact.ts"
-import type { TokenVerifier } from "../ports.ts"
-import type { ChatService } from "../services/chat-service.ts"
-import type { ConversationReader } from "../services/conversation-reader.ts"
 import type { ConversationService } from "../services/conversation-service.ts"
 import { isLoopbackHost } from "../core/loopback.ts"
 import { describeIssues, problemOf } from "./problems.ts"
 import { conversationRoutes } from "./routes/conversations.ts"
 import { addDescription } from "./routes/description.ts"
 import { developmentRoutes, type TokenIssuer } from "./routes/development.ts"
+import { type EventRouteOptions, eventRoutes } from "./routes/events.ts"
 import { type DependencyChecks, healthRoutes } from "./routes/health.ts"
 import { messageRoutes } from "./routes/messages.ts"
 import { type Page, pageRoutes } from "./routes/page.ts"
 import { replyRoutes } from "./routes/replies.ts"
+import { ticketRoutes } from "./routes/tickets.ts"
+import { type TurnRouteOptions, turnRoutes } from "./routes/turns.ts"
 
-export interface ApiOptions {
+export interface ApiOptions extends EventRouteOptions, TurnRouteOptions {
   logger: Logger
-  verifier: TokenVerifier
   conversations: ConversationService
-  chat: ChatService
-  reader: ConversationReader
   /** Present only under development sign-in; then requests with a foreign `Host` are refused. */
   development: TokenIssuer | null
   /** Exact origins, beside the server's own, whose pages may call. */
@@ -74,13 +71,16 @@ export async function createHttpServer(options: ApiOptions): Promise<FastifyInst
     await app.register(cors, {
       origin: [...allowedOrigins],
       methods,
-      allowedHeaders: ["authorization", "content-type"],
+      allowedHeaders: ["authorization", "content-type", "last-event-id"],
     })
   }
   await addDescription(app)
   await app.register(healthRoutes(options.checks))
   await app.register(conversationRoutes(options.conversations, options.verifier))
   await app.register(messageRoutes(options.conversations, options.verifier))
+  await app.register(turnRoutes(options))
+  await app.register(eventRoutes(options))
+  await app.register(ticketRoutes(options))
   await app.register(replyRoutes(options.chat, options.verifier))
   if (development !== null) await app.register(developmentRoutes(development))
   await app.register(pageRoutes(options.page))

@@ -60,6 +60,10 @@ export class FrameEncoder {
     })
   }
 
+  cursor(at: Cursor): string {
+    return encodeCursor(this.#cursorPrefix, at)
+  }
+
   event(event: ConversationEvent, at: Cursor): string {
     const cursor = encodeCursor(this.#cursorPrefix, at)
     if (event !== lastEncoded.event || cursor !== lastEncoded.cursor) {
@@ -88,6 +92,8 @@ function encode(event: ConversationEvent, cursor: string): string {
       return frame({ type: event.type, reply_id: event.reply.id, attempt: event.reply.attempt, cursor })
     case "reply.ended":
       return frame(ended(event.end, cursor))
+    case "message.removed":
+      return frame({ type: event.type, message_id: event.messageId, cursor })
   }
 }
 

@@ -10,6 +10,7 @@ import {
   messagesWithReplies,
   toConversation,
   toMessage,
+  toReplyUsage,
 } from "./rows.ts"
 
 export interface ViewRow extends ConversationRow {
@@ -95,7 +96,5 @@ export function toConversationView(row: ViewRow): ConversationView {
 
 function toStoredEnd(end: EndJson): StoredReplyEnd {
   const { message_id: messageId, attempt, error_code: errorCode, ended_at: endedAt } = end
-  const { input_tokens: inputTokens, output_tokens: outputTokens } = end
-  const usage = inputTokens === null || outputTokens === null ? null : { inputTokens, outputTokens }
-  return { messageId, attempt, errorCode, usage, endedAt }
+  return { messageId, attempt, errorCode, usage: toReplyUsage(end), endedAt }
 }

@@ -1,5 +1,5 @@
 import type { MessageStatus, ReplyErrorCode } from "@grizz/protocol/constants"
-import type { Conversation, Message } from "../domain.ts"
+import type { Conversation, Message, ReplyUsage } from "../domain.ts"
 
 export interface ConversationRow {
   id: string
@@ -65,3 +65,9 @@ export interface EndJson {
 export const endJson = `json_build_object('reply_id', r.id, 'message_id', r.message_id, 'attempt', r.attempt,
   'error_code', r.error_code, 'input_tokens', r.input_tokens, 'output_tokens', r.output_tokens,
   'ended_at', grizz.rfc3339(r.ended_at))`
+
+/** Null where the model did not tell. */
+export function toReplyUsage(row: Pick<EndJson, "input_tokens" | "output_tokens">): ReplyUsage | null {
+  const { input_tokens: inputTokens, output_tokens: outputTokens } = row
+  return inputTokens === null || outputTokens === null ? null : { inputTokens, outputTokens }
+}

@@ -1,13 +1,17 @@
-import type { ConversationStore, MessageStore, ReplyStore } from "../ports.ts"
+import type { ConversationStore, MessageStore, ReplyStore, TicketStore, TurnStore } from "../ports.ts"
 import type { Database } from "./database.ts"
 import { PostgresConversationStore } from "./postgres-conversation-store.ts"
 import { PostgresMessageStore } from "./postgres-message-store.ts"
 import { PostgresReplyStore, type ReplyStoreOptions } from "./postgres-reply-store.ts"
+import { PostgresTicketStore } from "./postgres-ticket-store.ts"
+import { PostgresTurnStore } from "./postgres-turn-store.ts"
 
 export interface Stores {
   conversations: ConversationStore
   messages: MessageStore
   replies: ReplyStore
+  tickets: TicketStore
+  turns: TurnStore
 }
 
 /** The stores over either database. `newId` makes the ids of new conversations. */
@@ -16,5 +20,7 @@ export function createStores(database: Database, newId: () => string, options?: 
     conversations: new PostgresConversationStore(database, newId),
     messages: new PostgresMessageStore(database),
     replies: new PostgresReplyStore(database, options),
+    tickets: new PostgresTicketStore(database),
+    turns: new PostgresTurnStore(database),
   }
 }

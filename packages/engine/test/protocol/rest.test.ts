@@ -225,11 +225,14 @@ describeDatabases("REST", (database) => {
       "/conversations",
       "/conversations/today",
       "/conversations/{id}",
+      "/conversations/{id}/events",
       "/conversations/{id}/messages",
       "/dev/token",
       "/health",
       "/ready",
+      "/replies/{id}/retry",
       "/replies/{id}/stop",
+      "/ws/tickets",
     ])
     expect(Object.keys(description.components.schemas)).toEqual(
       expect.arrayContaining(["Conversation", "Message", "Problem"]),

@@ -2,12 +2,13 @@ import { randomUUID } from "node:crypto"
 import { pino } from "pino"
 import { developmentSignIn } from "../../src/auth/development.ts"
 import { compose } from "../../src/compose.ts"
-import { systemClock } from "../../src/core/clock.ts"
+import { type Clock, systemClock } from "../../src/core/clock.ts"
 import { type Config, readConfig } from "../../src/core/config.ts"
 import type { Database, Parameter, Statement } from "../../src/db/database.ts"
 import { type OfflineScript, startOfflineModel } from "../../src/llm/offline-model.ts"
 import { openaiClient } from "../../src/llm/openai-client.ts"
 import type { TokenVerifier } from "../../src/ports.ts"
+import { type SseRequest, SseStream } from "./sse.ts"
 import { Wire } from "./wire.ts"
 
 /** A user of the tests, with calls made in their name. */
@@ -47,6 +48,20 @@ export class TestUser {
     return wire
   }
 
+  /** The conversation's events over HTTP, once `ready` was read. */
+  async follow(conversationId: string, request: SseRequest = {}, query = ""): Promise<SseStream> {
+    const url = `${this.#url}/conversations/${conversationId}/events${query}`
+    const stream = await SseStream.open(url, { token: this.token, ...request })
+    await stream.next("ready")
+    return stream
+  }
+
+  /** Says something, and reads its turn as it comes. */
+  async sayOverHttp(conversationId: string, id: string, content: string): Promise<SseStream> {
+    const url = `${this.#url}/conversations/${conversationId}/messages`
+    return SseStream.open(url, { method: "POST", token: this.token, body: { id, content } })
+  }
+
   async connectPlain(conversationId: string): Promise<Wire> {
     return Wire.open(this.socketUrl(conversationId))
   }
@@ -60,7 +75,8 @@ export interface TestEngine {
   url: string
   /** Statements that ran since the last call, by name. */
   takeStatements(): string[]
-  user(id?: string): Promise<TestUser>
+  /** @param ttlSeconds how long the user's token is good */
+  user(id?: string, ttlSeconds?: number): Promise<TestUser>
   /** Lines of the log so far. */
   log: string[]
   /** Times that the model was called. */
@@ -74,6 +90,7 @@ export interface TestEngineOptions {
   script?: OfflineScript
   verifier?: TokenVerifier
   env?: Record<string, string>
+  clock?: Clock
 }
 
 /** The whole engine in this process, on the given database, with a scripted model behind real HTTP. */
@@ -82,6 +99,7 @@ export async function startTestEngine({
   script,
   verifier,
   env = {},
+  clock = systemClock,
 }: TestEngineOptions): Promise<TestEngine> {
   let modelCalls = 0
   const model = await startOfflineModel({
@@ -103,7 +121,7 @@ export async function startTestEngine({
       totalMs: config.llm.totalTimeoutMs,
     },
   })
-  const development = developmentSignIn({ secret: "a secret of the tests, long enough for HS256", clock: systemClock })
+  const development = developmentSignIn({ secret: "a secret of the tests, long enough for HS256", clock })
   const statements: string[] = []
   const log: string[] = []
   const logger = pino({ level: "debug" }, { write: (line: string) => void log.push(line) })
@@ -112,7 +130,7 @@ export async function startTestEngine({
     verifier: verifier ?? development.verifier,
     development: verifier === undefined ? development : null,
   }
-  const engine = await compose(config, logger, counting, client, signIn)
+  const engine = await compose(config, logger, counting, client, signIn, clock)
   const { port } = await engine.listen()
   const url = `http://127.0.0.1:${port}`
   let drained: Promise<void> | null = null
@@ -120,7 +138,8 @@ export async function startTestEngine({
   return {
     url,
     takeStatements: () => statements.splice(0),
-    user: async (id = randomUUID()) => new TestUser(url, id, (await development.issue(id)).access_token),
+    user: async (id = randomUUID(), ttlSeconds) =>
+      new TestUser(url, id, (await development.issue(id, ttlSeconds)).access_token),
     log,
     modelCalls: () => modelCalls,
     drain,

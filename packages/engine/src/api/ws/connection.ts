@@ -1,16 +1,12 @@
 import { closeCodes } from "@grizz/protocol/constants"
+import type { TokenVerifier } from "../../ports.ts"
 import type { ChatService } from "../../services/chat-service.ts"
 import type { ReaderSink } from "../../services/conversation-reader.ts"
+import type { Session, SessionExpiry, SessionHolder } from "../session.ts"
 import type { Socket } from "./socket.ts"
 
-/** Who is connected to what. */
-export interface Session {
-  userId: string
-  conversationId: string
-}
-
 /** One mode of the wire: takes the client's frames, and is the sink of the conversation's events. */
-export interface Connection extends ReaderSink {
+export interface Connection extends ReaderSink, SessionHolder {
   /** One text frame of the client. Resolves when it has been dealt with; never rejects. */
   receive(text: string): Promise<void>
   /** A frame that is not text. */
@@ -21,6 +17,8 @@ export interface ConnectionOptions {
   session: Session
   socket: Socket
   chat: ChatService
+  verifier: TokenVerifier
+  expiry: SessionExpiry
   newId: () => string
   /** Told of errors that are nobody's fault but ours. */
   onUnexpected: (error: unknown) => void
@@ -30,4 +28,9 @@ export interface ConnectionOptions {
 export function closeReader(socket: Socket, reason: "deleted" | "too_slow"): void {
   if (reason === "too_slow") socket.endSlowReader()
   else socket.close(closeCodes.notFound, "the conversation was deleted")
+}
+
+/** Ends a connection whose token has expired. */
+export function closeExpired(socket: Socket): void {
+  socket.close(closeCodes.unauthenticated, "the token has expired")
 }

@@ -1,8 +1,10 @@
 import { messageContent } from "@grizz/protocol"
-import type { ConversationEvent } from "../../ports.ts"
+import type { ConversationEvent, Cursor } from "../../ports.ts"
+import type { Beginning } from "../../services/conversation-reader.ts"
 import { publicError } from "../problems.ts"
 import { replyError } from "../wire.ts"
-import { closeReader, type Connection, type ConnectionOptions } from "./connection.ts"
+import type { Session } from "../session.ts"
+import { closeExpired, closeReader, type Connection, type ConnectionOptions } from "./connection.ts"
 
 /**
  * The original's wire: a text frame in is a user's message; the text frames out are the pieces of the replies to this
@@ -18,14 +20,22 @@ export class PlainConnection implements Connection {
     this.#options = options
   }
 
-  begin(): void {}
+  get session(): Session {
+    return this.#options.session
+  }
 
-  write(event: ConversationEvent): boolean {
+  begin({ cursor }: Beginning): void {
+    this.session.reached(cursor)
+  }
+
+  write(event: ConversationEvent, cursor: Cursor): boolean {
+    this.session.reached(cursor)
     switch (event.type) {
       case "message.added":
         if (this.#messageIds.delete(event.message.id)) this.#replyIds.add(event.replyId)
         return true
       case "reply.started":
+      case "message.removed":
         return true
       case "reply.delta":
         return this.#replyIds.has(event.replyId) ? this.#options.socket.write(event.text) : true
@@ -45,17 +55,26 @@ export class PlainConnection implements Connection {
     closeReader(this.#options.socket, reason)
   }
 
+  /** There is no frame for it on this wire. */
+  warn(): void {}
+
+  expire(): void {
+    closeExpired(this.#options.socket)
+  }
+
   refuseBinary(): void {
     this.#options.socket.write(errorText("Frames must be text."))
   }
 
   async receive(text: string): Promise<void> {
-    const { session, socket, chat, newId, onUnexpected } = this.#options
+    const { session, socket, chat, expiry, newId, onUnexpected } = this.#options
+    const { userId, conversationId } = session
     const messageId = newId()
     try {
+      expiry.requireValid(session)
       const content = messageContent.parse(text)
       this.#messageIds.add(messageId)
-      await chat.accept({ ...session, messageId, content, metadata: null })
+      await chat.accept({ userId, conversationId, messageId, content, metadata: null })
     } catch (error) {
       this.#messageIds.delete(messageId)
       const { code, message } = publicError(error)

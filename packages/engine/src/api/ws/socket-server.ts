@@ -8,22 +8,25 @@ import { ChatError } from "../../core/errors.ts"
 import type { Logger } from "../../core/logger.ts"
 import { isLoopbackHost } from "../../core/loopback.ts"
 import { redactUrl } from "../../core/redact.ts"
-import type { Following, TokenVerifier } from "../../ports.ts"
+import type { Following } from "../../ports.ts"
 import type { ChatService } from "../../services/chat-service.ts"
 import type { ConversationReader } from "../../services/conversation-reader.ts"
 import type { ConversationService } from "../../services/conversation-service.ts"
-import { parseId } from "../authenticate.ts"
-import type { Connection, Session } from "./connection.ts"
+import { authenticate, type Credentials, type Door, parseId } from "../authenticate.ts"
+import type { ConnectionLimit } from "../connection-limit.ts"
+import { Session, type SessionExpiry } from "../session.ts"
+import type { Connection } from "./connection.ts"
 import { PlainConnection } from "./plain-connection.ts"
 import { Socket } from "./socket.ts"
 import { TypedConnection } from "./typed-connection.ts"
 
-export interface SocketServerOptions {
+export interface SocketServerOptions extends Door {
   logger: Logger
-  verifier: TokenVerifier
   conversations: ConversationService
   chat: ChatService
   reader: ConversationReader
+  expiry: SessionExpiry
+  connectionLimit: ConnectionLimit
   allowedOrigins: readonly string[]
   /** Refuse a `Host` that is not loopback (development sign-in). */
   loopbackOnly: boolean
@@ -47,7 +50,6 @@ export class SocketServer {
   readonly #options: SocketServerOptions
   readonly #server: WebSocketServer
   readonly #sockets = new Map<WebSocket, Socket>()
-  readonly #socketsOfUser = new Map<string, number>()
   readonly #heartbeat: NodeJS.Timeout
   #isClosing = false
 
@@ -130,21 +132,24 @@ export class SocketServer {
     if (!isTyped && request.headers["sec-websocket-protocol"] !== undefined) {
       throw new ChatError("invalid_request", `the subprotocol must be ${SUBPROTOCOL}, or none`)
     }
-    const { verifier, conversations, reader, chat, newId, logger } = this.#options
-    const { userId } = await verifier.verify(credentials(request, url))
+    const { verifier, conversations, reader, chat, expiry, connectionLimit, newId, logger } = this.#options
+    const user = await authenticate(credentials(request, url), this.#options)
     if (ws.readyState === ws.CLOSED) return
-    this.#countSocket(ws, userId)
+    const { userId } = user
+    ws.once("close", connectionLimit.take(userId))
     const name = path.exec(url.pathname)![1]!
     const conversationId =
       name === "today"
         ? (await conversations.today(userId, url.searchParams.get("tz") ?? "UTC")).id
         : parseId(name, "conversation")
-    const session: Session = { userId, conversationId }
+    const session = new Session(user, conversationId)
     const onUnexpected = (error: unknown) =>
       logger.error({ err: error, conversation_id: conversationId }, "frame failed")
-    const connection = new (isTyped ? TypedConnection : PlainConnection)({ session, socket, chat, newId, onUnexpected })
+    const options = { session, socket, chat, verifier, expiry, newId, onUnexpected }
+    const connection = new (isTyped ? TypedConnection : PlainConnection)(options)
     const following = await reader.follow(userId, conversationId, url.searchParams.get("after"), connection)
     socket.following = following
+    if (ws.readyState === ws.OPEN) ws.once("close", expiry.watch(connection))
     this.#listen(ws, socket, connection, following)
   }
 
@@ -163,30 +168,14 @@ export class SocketServer {
       void connection.receive(data.toString()).finally(onDone)
     })
   }
-
-  /** @throws ChatError `rate_limited` */
-  #countSocket(ws: WebSocket, userId: string): void {
-    const count = (this.#socketsOfUser.get(userId) ?? 0) + 1
-    if (count > limits.socketsPerUser) throw new ChatError("rate_limited", "too many connections of this user")
-    this.#socketsOfUser.set(userId, count)
-    ws.once("close", () => {
-      const left = this.#socketsOfUser.get(userId)! - 1
-      if (left > 0) this.#socketsOfUser.set(userId, left)
-      else this.#socketsOfUser.delete(userId)
-    })
-  }
 }
 
 function refuseUpgrade(stream: Duplex, status: string): void {
   stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
 }
 
-/** First found: `Authorization`, `?token=`. @throws ChatError `unauthenticated` */
-function credentials(request: IncomingMessage, url: URL): string {
-  const header = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1]
-  const token = header ?? url.searchParams.get("token")
-  if (token === null) throw new ChatError("unauthenticated", "a token is needed")
-  return token
+function credentials({ headers: { authorization } }: IncomingMessage, { searchParams }: URL): Credentials {
+  return { authorization, ticket: searchParams.get("ticket"), token: searchParams.get("token") }
 }
 
 const closeCodeOf: Partial<Record<ErrorCode, number>> = {

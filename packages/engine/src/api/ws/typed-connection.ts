@@ -1,32 +1,49 @@
-import { type ClientFrame, clientFrame } from "@grizz/protocol"
+import { type ClientFrame, clientFrame, closeCodes } from "@grizz/protocol"
 import * as z from "zod"
 import { ChatError } from "../../core/errors.ts"
 import type { ConversationEvent, Cursor } from "../../ports.ts"
 import type { Beginning } from "../../services/conversation-reader.ts"
 import { publicError } from "../problems.ts"
+import type { Session } from "../session.ts"
 import { errorFrame, FrameEncoder, frame } from "../wire.ts"
-import { closeReader, type Connection, type ConnectionOptions } from "./connection.ts"
+import { closeExpired, closeReader, type Connection, type ConnectionOptions } from "./connection.ts"
 
 /** The typed protocol `grizz.v1`: one JSON object per text frame, PROTOCOL.md. */
 export class TypedConnection implements Connection {
   readonly #options: ConnectionOptions
   readonly #encoder: FrameEncoder
+  /** Frames that come after a token wait until it is known. */
+  #refreshing: Promise<void> | null = null
 
   constructor(options: ConnectionOptions) {
     this.#options = options
     this.#encoder = new FrameEncoder(options.session.conversationId)
   }
 
+  get session(): Session {
+    return this.#options.session
+  }
+
   begin(beginning: Beginning): void {
+    this.session.reached(beginning.cursor)
     this.#options.socket.write(this.#encoder.ready(beginning))
   }
 
   write(event: ConversationEvent, cursor: Cursor): boolean {
+    this.session.reached(cursor)
     return this.#options.socket.write(this.#encoder.event(event, cursor))
   }
 
   close(reason: "deleted" | "too_slow"): void {
     closeReader(this.#options.socket, reason)
+  }
+
+  warn(expiresAt: number): void {
+    this.#options.socket.write(frame({ type: "auth.expiring", expires_at: new Date(expiresAt).toISOString() }))
+  }
+
+  expire(): void {
+    closeExpired(this.#options.socket)
   }
 
   refuseBinary(): void {
@@ -47,21 +64,39 @@ export class TypedConnection implements Connection {
   }
 
   async #handle(received: ClientFrame): Promise<void> {
-    const { session, socket, chat } = this.#options
+    if (received.type === "ping") return void this.#options.socket.write(frame({ type: "pong" }))
+    if (received.type === "auth.refresh") {
+      this.#refreshing = this.#refresh(received.token)
+      return this.#refreshing
+    }
+    if (this.#refreshing !== null) await Promise.allSettled([this.#refreshing])
+    this.#options.expiry.requireValid(this.session)
+    await this.#act(received)
+  }
+
+  async #act(received: Exclude<ClientFrame, { type: "ping" | "auth.refresh" }>): Promise<void> {
+    const { socket, chat } = this.#options
+    const { userId, conversationId } = this.session
     switch (received.type) {
-      case "ping":
-        socket.write(frame({ type: "pong" }))
-        return
       case "reply.stop":
-        return chat.stop(session.userId, received.reply_id)
+        return chat.stop(userId, received.reply_id)
+      case "reply.retry":
+        await chat.retry(userId, received.reply_id)
+        return
       case "message.send": {
         const { id: messageId, content, metadata = null } = received
-        const accepted = await chat.accept({ ...session, messageId, content, metadata })
+        const accepted = await chat.accept({ userId, conversationId, messageId, content, metadata })
         // The first time, `message.added` says it to every device.
         if (accepted.outcome !== "repeat") return
         socket.write(frame({ type: "message.accepted", message_id: messageId, reply_id: accepted.replyId }))
       }
     }
+  }
+
+  async #refresh(token: string): Promise<void> {
+    const { userId, expiresAt } = await this.#options.verifier.verify(token)
+    if (userId === this.session.userId) this.session.extend(expiresAt)
+    else this.#options.socket.close(closeCodes.unauthenticated, "the token is another user's")
   }
 }
 
