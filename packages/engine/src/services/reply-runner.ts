@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises"
+import { setTimeout as systemDelay } from "node:timers/promises"
 import type { ChatAgent } from "../agents/chat-agent.ts"
 import { ChatError } from "../core/errors.ts"
 import type { Logger } from "../core/logger.ts"
@@ -23,6 +23,8 @@ export interface ReplyRunnerOptions {
   maxCalls: number
   /** Monotonic, in ms. */
   now: () => number
+  /** Waits that many ms. Default: the process's timers. */
+  delay?: (ms: number) => Promise<void>
 }
 
 /** A reply that this process produces now. */
@@ -184,6 +186,7 @@ export class ReplyRunner {
 
   /** A reply was paid for: its end is tried until the database is back, or the node has no time left. */
   async #untilAvailable<T>(save: () => Promise<T>): Promise<T> {
+    const { delay = systemDelay } = this.#options
     for (;;) {
       try {
         return await save()

@@ -2,6 +2,11 @@
 export class Serial {
   readonly #tails = new Map<string, Promise<void>>()
 
+  /** Keys with a task now. */
+  get size(): number {
+    return this.#tails.size
+  }
+
   async run<T>(key: string, task: () => Promise<T>): Promise<T> {
     const before = this.#tails.get(key)
     const { promise: done, resolve } = Promise.withResolvers<void>()
