@@ -7,28 +7,37 @@ import type { Cursor, VerifiedUser } from "../ports.ts"
 export class Session {
   readonly userId: string
   readonly conversationId: string
+  readonly #clock: Clock
   /** Milliseconds since the Unix epoch. */
   #expiresAt: number
   #isWarned = false
-  /** The reply that the connection heard of last, and whether it has heard its end. */
+  /** The reply that the connection heard of last, since when, and whether it has not heard its end. */
   #reply = -1
+  #replySince = 0
   #isReplyRunning = false
-  /** The reply that ran when the time was up. */
-  #lastReply: number | null = null
 
-  constructor({ userId, expiresAt }: VerifiedUser, conversationId: string) {
+  constructor({ userId, expiresAt }: VerifiedUser, conversationId: string, clock: Clock) {
     this.userId = userId
     this.conversationId = conversationId
     this.#expiresAt = expiresAt
+    this.#clock = clock
   }
 
   get expiresAt(): number {
     return this.#expiresAt
   }
 
-  /** To be told of every point that its connection reaches. */
+  /** @throws ChatError `unauthenticated` when the token has expired */
+  requireValid(): void {
+    if (this.#expiresAt <= this.#clock.now()) throw new ChatError("unauthenticated", "The token has expired.")
+  }
+
+  /** To be told of every point that its connection reaches; the way of every token. */
   reached({ reply, ended }: Cursor): void {
-    this.#reply = reply
+    if (reply !== this.#reply) {
+      this.#reply = reply
+      this.#replySince = this.#clock.now()
+    }
     this.#isReplyRunning = !ended
   }
 
@@ -37,20 +46,18 @@ export class Session {
     if (expiresAt <= this.#expiresAt) return
     this.#expiresAt = expiresAt
     this.#isWarned = false
-    this.#lastReply = null
   }
 
-  /** What is due now: nothing, once a word of warning, or the end. */
-  dueAt(nowMs: number): "nothing" | "warning" | "end" {
-    const leftMs = this.#expiresAt - nowMs
+  /** What is due now: nothing, once a word of warning, or the end. A reply that began before the expiry may finish. */
+  due(): "nothing" | "warning" | "end" {
+    const leftMs = this.#expiresAt - this.#clock.now()
     if (leftMs > limits.authWarningMs) return "nothing"
     if (leftMs > 0) {
       if (this.#isWarned) return "nothing"
       this.#isWarned = true
       return "warning"
     }
-    this.#lastReply ??= this.#reply
-    const mayFinish = this.#isReplyRunning && this.#reply === this.#lastReply && -leftMs < limits.authGraceMs
+    const mayFinish = this.#isReplyRunning && this.#replySince < this.#expiresAt && -leftMs < limits.authGraceMs
     return mayFinish ? "nothing" : "end"
   }
 }
@@ -81,16 +88,15 @@ export class SessionExpiry {
     this.#timer.unref()
   }
 
+  /** The beginning of a connection. */
+  open(user: VerifiedUser, conversationId: string): Session {
+    return new Session(user, conversationId, this.#clock)
+  }
+
   /** Watches a connection until the returned function is called. */
   watch(holder: SessionHolder): () => void {
     this.#holders.add(holder)
     return () => void this.#holders.delete(holder)
-  }
-
-  /** @throws ChatError `unauthenticated` when the session's token has expired */
-  requireValid(session: Session): void {
-    if (session.expiresAt > this.#clock.now()) return
-    throw new ChatError("unauthenticated", "The token has expired.")
   }
 
   close(): void {
@@ -98,9 +104,8 @@ export class SessionExpiry {
   }
 
   #sweep(): void {
-    const nowMs = this.#clock.now()
     for (const holder of this.#holders) {
-      const due = holder.session.dueAt(nowMs)
+      const due = holder.session.due()
       if (due === "warning") holder.warn(holder.session.expiresAt)
       if (due !== "end") continue
       this.#holders.delete(holder)

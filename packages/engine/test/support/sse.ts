@@ -26,14 +26,7 @@ export class SseStream {
   private constructor(response: Response, abort: AbortController) {
     this.response = response
     this.#abort = abort
-    this.ended = this.#read().then(
-      () => true,
-      () => false,
-    )
-    void this.ended.then(() => {
-      this.#isOver = true
-      this.#wake.resolve()
-    })
+    this.ended = this.#readToEnd()
   }
 
   /** Resolves with the head of the answer, before there is any event. */
@@ -68,6 +61,19 @@ export class SseStream {
   /** Hangs up. */
   cut(): void {
     this.#abort.abort()
+  }
+
+  async #readToEnd(): Promise<boolean> {
+    try {
+      await this.#read()
+      return true
+    } catch {
+      // The connection was cut, by either side.
+      return false
+    } finally {
+      this.#isOver = true
+      this.#wake.resolve()
+    }
   }
 
   async #read(): Promise<void> {

@@ -5,7 +5,7 @@ import * as z from "zod"
 import type { ConversationReader } from "../../services/conversation-reader.ts"
 import { authenticate, type Door, parseId, setUser } from "../authenticate.ts"
 import type { ConnectionLimit } from "../connection-limit.ts"
-import { Session, type SessionExpiry } from "../session.ts"
+import type { Session, SessionExpiry } from "../session.ts"
 import { ConversationStream } from "../sse/conversation-stream.ts"
 import { EventStream } from "../sse/event-stream.ts"
 import type { LongAnswers } from "../sse/long-answers.ts"
@@ -56,7 +56,7 @@ export function eventRoutes(options: EventRouteOptions): FastifyPluginAsyncZod {
     }
     app.get("/conversations/:id/events", { schema }, async (request, reply) => {
       const { userId, signedInUntil, params, query, headers } = request
-      const session = new Session({ userId, expiresAt: signedInUntil }, parseId(params.id, "conversation"))
+      const session = expiry.open({ userId, expiresAt: signedInUntil }, parseId(params.id, "conversation"))
       const lastEventId = headers["last-event-id"]
       // A browser that comes back by itself repeats its URL, so the header is the newer one.
       const after = (Array.isArray(lastEventId) ? lastEventId[0] : lastEventId) ?? query.after ?? null

@@ -2,7 +2,7 @@ import { closeCodes } from "@grizz/protocol/constants"
 import type { TokenVerifier } from "../../ports.ts"
 import type { ChatService } from "../../services/chat-service.ts"
 import type { ReaderSink } from "../../services/conversation-reader.ts"
-import type { Session, SessionExpiry, SessionHolder } from "../session.ts"
+import type { Session, SessionHolder } from "../session.ts"
 import type { Socket } from "./socket.ts"
 
 /** One mode of the wire: takes the client's frames, and is the sink of the conversation's events. */
@@ -18,7 +18,6 @@ export interface ConnectionOptions {
   socket: Socket
   chat: ChatService
   verifier: TokenVerifier
-  expiry: SessionExpiry
   newId: () => string
   /** Told of errors that are nobody's fault but ours. */
   onUnexpected: (error: unknown) => void

@@ -67,11 +67,11 @@ export class PlainConnection implements Connection {
   }
 
   async receive(text: string): Promise<void> {
-    const { session, socket, chat, expiry, newId, onUnexpected } = this.#options
+    const { session, socket, chat, newId, onUnexpected } = this.#options
     const { userId, conversationId } = session
     const messageId = newId()
     try {
-      expiry.requireValid(session)
+      session.requireValid()
       const content = messageContent.parse(text)
       this.#messageIds.add(messageId)
       await chat.accept({ userId, conversationId, messageId, content, metadata: null })

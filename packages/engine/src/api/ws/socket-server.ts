@@ -14,7 +14,7 @@ import type { ConversationReader } from "../../services/conversation-reader.ts"
 import type { ConversationService } from "../../services/conversation-service.ts"
 import { authenticate, type Credentials, type Door, parseId } from "../authenticate.ts"
 import type { ConnectionLimit } from "../connection-limit.ts"
-import { Session, type SessionExpiry } from "../session.ts"
+import type { SessionExpiry } from "../session.ts"
 import type { Connection } from "./connection.ts"
 import { PlainConnection } from "./plain-connection.ts"
 import { Socket } from "./socket.ts"
@@ -142,10 +142,10 @@ export class SocketServer {
       name === "today"
         ? (await conversations.today(userId, url.searchParams.get("tz") ?? "UTC")).id
         : parseId(name, "conversation")
-    const session = new Session(user, conversationId)
+    const session = expiry.open(user, conversationId)
     const onUnexpected = (error: unknown) =>
       logger.error({ err: error, conversation_id: conversationId }, "frame failed")
-    const options = { session, socket, chat, verifier, expiry, newId, onUnexpected }
+    const options = { session, socket, chat, verifier, newId, onUnexpected }
     const connection = new (isTyped ? TypedConnection : PlainConnection)(options)
     const following = await reader.follow(userId, conversationId, url.searchParams.get("after"), connection)
     socket.following = following

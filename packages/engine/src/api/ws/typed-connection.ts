@@ -70,7 +70,7 @@ export class TypedConnection implements Connection {
       return this.#refreshing
     }
     if (this.#refreshing !== null) await Promise.allSettled([this.#refreshing])
-    this.#options.expiry.requireValid(this.session)
+    this.session.requireValid()
     await this.#act(received)
   }
 
