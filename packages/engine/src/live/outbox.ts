@@ -25,9 +25,7 @@ export class Outbox {
   constructor(origin: string, link: RedisLink) {
     this.#origin = origin
     this.#link = link
-    this.#beatTimer = setInterval(() => {
-      for (const reply of this.#open) reply.flush(true)
-    }, beatIntervalMs).unref()
+    this.#beatTimer = setInterval(() => this.#beat(), beatIntervalMs).unref()
   }
 
   /** Tells something that no stream keeps; should that fail, readers are told to look when Redis is back. */
@@ -74,12 +72,7 @@ export class Outbox {
   /** Redis is back: says what runs here, and where something was missed. */
   resume(): void {
     for (const reply of this.#open) reply.flush()
-    const lost = [...this.#lost]
-    this.#lost.clear()
-    for (const [conversationId, what] of lost) {
-      if (what === "dropped") this.drop(conversationId)
-      else this.tell(conversationId, { type: "look" })
-    }
+    this.#tellLost()
   }
 
   close(): void {
@@ -87,6 +80,21 @@ export class Outbox {
     if (this.#flushTimer !== null) clearTimeout(this.#flushTimer)
     this.#open.clear()
     this.#dirty.clear()
+  }
+
+  #beat(): void {
+    for (const reply of this.#open) reply.flush(true)
+    // Redis may refuse to store, and publish all the same.
+    if (this.#link.isUp) this.#tellLost()
+  }
+
+  #tellLost(): void {
+    const lost = [...this.#lost]
+    this.#lost.clear()
+    for (const [conversationId, what] of lost) {
+      if (what === "dropped") this.drop(conversationId)
+      else this.tell(conversationId, { type: "look" })
+    }
   }
 
   #flushSoon(reply: OutgoingReply): void {

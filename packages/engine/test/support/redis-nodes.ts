@@ -1,0 +1,27 @@
+import { openRedisReplyLog, type RedisReplyLog } from "../../src/live/redis-reply-log.ts"
+
+/** One node's log, and what it said of Redis. */
+export interface RedisNode {
+  log: RedisReplyLog
+  /** `up` and `down`, in order. */
+  changes: string[]
+  /** Resolves when the last change was this one. */
+  isNow(change: "up" | "down"): Promise<void>
+}
+
+export async function openRedisNode(url: string): Promise<RedisNode> {
+  const changes: string[] = []
+  let wake = Promise.withResolvers<void>()
+  const onChange = (isUp: boolean) => {
+    changes.push(isUp ? "up" : "down")
+    wake.resolve()
+  }
+  const log = await openRedisReplyLog({ url, onChange })
+  const isNow = async (change: "up" | "down") => {
+    while (changes.at(-1) !== change) {
+      wake = Promise.withResolvers()
+      await wake.promise
+    }
+  }
+  return { log, changes, isNow }
+}
