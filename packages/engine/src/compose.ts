@@ -154,7 +154,7 @@ export async function compose(
     },
     async drain() {
       isDraining = true
-      sockets.refuseNew()
+      sockets.drain()
       longAnswers.refuseNew()
       await chat.drain(drainTimeoutMs)
       clearInterval(timer)

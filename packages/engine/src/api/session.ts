@@ -27,6 +27,10 @@ export class Session {
     return this.#expiresAt
   }
 
+  get isReplyRunning(): boolean {
+    return this.#isReplyRunning
+  }
+
   /** @throws ChatError `unauthenticated` when the token has expired */
   requireValid(): void {
     if (this.#expiresAt <= this.#clock.now()) throw new ChatError("unauthenticated", "The token has expired.")

@@ -52,6 +52,18 @@ describeDatabases("bad input", (database) => {
       id,
     ],
     ["NUL in metadata", `{"type":"message.send","id":"${id}","content":"a","metadata":{"a":["\\u0000"]}}`, /NUL/, id],
+    [
+      "metadata that is nested too deep",
+      `{"type":"message.send","id":"${id}","content":"a","metadata":{"a":${"[".repeat(5000)}${"]".repeat(5000)}}}`,
+      /deeper/,
+      id,
+    ],
+    [
+      "a prototype's name in metadata",
+      `{"type":"message.send","id":"${id}","content":"a","metadata":{"b":{"__proto__":{"a":1}}}}`,
+      /__proto__/,
+      id,
+    ],
     ["a stop of nothing", '{"type":"reply.stop"}', /reply_id/, null],
     [
       "a prototype's name",

@@ -247,7 +247,7 @@ describeDatabases("REST", (database) => {
     await talk(conversationId, 1)
     await fetch(`${engine.url}/conversations?token=${user.token}`)
     const log = engine.log.join("")
-    expect(log).toContain("reply ended")
+    expect(log).toContain("reply produced")
     for (const secret of [user.token, "question 0", "answer 0"]) expect(log).not.toContain(secret)
   })
 })

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { afterEach, beforeEach, expect, test } from "vitest"
+import { sql } from "../support/database-sql.ts"
 import { describeDatabases } from "../support/describe-databases.ts"
 import { startTestEngine, type TestEngine, type TestUser } from "../support/engine.ts"
 import { ScriptedModel } from "../support/scripted-model.ts"
@@ -67,7 +68,7 @@ describeDatabases("grizz.v1", (database) => {
     const wire = await user.connect(conversationId)
     engine.takeStatements()
     await turn(wire, "one", "two")
-    expect(engine.takeStatements().filter((name) => !/heartbeat|lease|expire/.test(name))).toHaveLength(2)
+    expect(engine.takeStatements().filter((name) => !/lease|take_over/.test(name))).toHaveLength(2)
     expect(engine.modelCalls()).toBe(1)
   })
 
@@ -77,7 +78,7 @@ describeDatabases("grizz.v1", (database) => {
     engine.takeStatements()
     await user.connect(conversationId)
     await user.connect(conversationId, cursor)
-    expect(engine.takeStatements().filter((name) => !/heartbeat|lease|expire/.test(name))).toHaveLength(2)
+    expect(engine.takeStatements().filter((name) => !/lease|take_over/.test(name))).toHaveLength(2)
   })
 
   test("a repeat joins the first send: one row, one reply, one model call", async () => {
@@ -182,6 +183,15 @@ describeDatabases("grizz.v1", (database) => {
     ])
     expect(third.message.content).toBe("drei")
   })
+
+  test.each(["zzzzzz.0.0.0.e", "0.zzzzzz.0.0.e", "zik0zk.0.0.0.e", "1.2.9.0", "1.2.9.0.e", "1.2.1.zzz.e"])(
+    "a cursor of this conversation that never was gives a snapshot: %s",
+    async (rest) => {
+      const { cursor } = await turn(await user.connect(conversationId), "one", "eins")
+      const wire = await user.connect(conversationId, `${cursor.split(".")[0]}.${rest}`)
+      expect(wire.frames[0]).toMatchObject({ messages: [{ content: "one" }, { content: "eins" }], reply: null })
+    },
+  )
 
   test.each(["", "nonsense", "a".repeat(600), "AAAAAAAAAAAAAAAAAAAAAA.1.1.1.1", "%00"])(
     "a cursor that cannot be honoured gives a snapshot: %j",
@@ -301,19 +311,20 @@ describeDatabases("grizz.v1", (database) => {
     expect((await user.request("DELETE", `/conversations/${conversationId}`)).status).toBe(204)
     expect((await wire.closed).code).toBe(4404)
     expect((await user.request("GET", `/conversations/${conversationId}`)).status).toBe(404)
+    await expect.poll(() => model.signal.aborted).toBe(true)
   })
 
-  test("a shutdown ends what runs within its grace, and closes sockets with 1012", async () => {
+  test("a shutdown hangs up on the model after its grace, keeps the text, and closes sockets with 1012", async () => {
     const wire = await user.connect(conversationId)
     wire.say(randomUUID(), "go")
     model.say("so far")
-    await wire.next("reply.delta")
+    const { reply_id } = await wire.next("reply.delta")
     await engine.drain()
-    expect(await wire.next("reply.ended")).toMatchObject({
-      status: "failed",
-      error: { code: "interrupted" },
-      message: { content: "so far" },
-    })
     expect((await wire.closed).code).toBe(1012)
+    await expect.poll(() => model.signal.aborted).toBe(true)
+    // It is not ended: the next owner goes on with it.
+    expect(wire.frames.some(({ type }) => type === "reply.ended")).toBe(false)
+    const saved = await sql(database(), "select status, text from grizz.replies where id = $1::uuid", [reply_id])
+    expect(saved).toEqual([{ status: "running", text: "so far" }])
   })
 })

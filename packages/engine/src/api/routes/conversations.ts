@@ -84,7 +84,8 @@ const conversationId = ({ id }: { id: string }) => parseId(id, "conversation")
 
 const encodePlace = ({ updatedAt, id }: ListPlace) => Buffer.from(`${updatedAt} ${id}`).toString("base64url")
 
-const place = z.tuple([z.iso.datetime(), z.guid()])
+// PostgreSQL knows no year 0.
+const place = z.tuple([z.iso.datetime().refine((time) => !time.startsWith("0000")), z.guid()])
 
 /** @throws ChatError `invalid_request` for what no page gave as its `next_cursor` */
 function decodePlace(cursor: string): ListPlace {

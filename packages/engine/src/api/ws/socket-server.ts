@@ -1,4 +1,3 @@
-import { once } from "node:events"
 import type { IncomingMessage, Server } from "node:http"
 import type { Duplex } from "node:stream"
 import { closeCodes, type ErrorCode, limits, SUBPROTOCOL } from "@grizz/protocol/constants"
@@ -38,6 +37,10 @@ const path = /^\/ws\/chat\/([^/]+)$/
 /** Frames of one socket that may be under way; what it sends beyond them waits in its connection. */
 const pendingFramesMax = 32
 
+/** Over how long a shutdown spreads the close of idle sockets, and in what steps, in ms. */
+const drainSpreadMs = 1000
+const drainTickMs = 50
+
 /** How long a client may take to answer the close of a shutdown. */
 const closeTimeoutMs = 1000
 
@@ -52,6 +55,7 @@ export class SocketServer {
   readonly #sockets = new Map<WebSocket, Socket>()
   readonly #heartbeat: NodeJS.Timeout
   #isClosing = false
+  #draining: NodeJS.Timeout | undefined
 
   constructor(options: SocketServerOptions) {
     this.#options = options
@@ -73,18 +77,25 @@ export class SocketServer {
     server.on("upgrade", (request, stream, head) => this.#upgrade(request, stream, head))
   }
 
-  /** Takes no more sockets. */
-  refuseNew(): void {
+  /** Takes no more sockets, and closes those that are open: idle ones within a second, the others at their reply's end. */
+  drain(): void {
     this.#isClosing = true
+    // Spread, so that their clients do not come back to another node all at once.
+    const perTick = Math.ceil(this.#sockets.size / (drainSpreadMs / drainTickMs))
+    this.#draining = setInterval(() => {
+      const idle = [...this.#sockets.values()].filter((socket) => !socket.isBusy)
+      for (const socket of idle.slice(0, perTick)) socket.close(closeCodes.restarting, "restarting")
+    }, drainTickMs)
   }
 
-  /** Closes the open sockets, so that their clients come back at once; those that do not answer are cut. */
+  /** Closes every socket; those that do not answer are cut. */
   async close(): Promise<void> {
-    this.refuseNew()
+    this.#isClosing = true
     clearInterval(this.#heartbeat)
+    clearInterval(this.#draining)
     const closed = [...this.#sockets].map(([ws, socket]) => {
       socket.close(closeCodes.restarting, "restarting")
-      return once(ws, "close")
+      return new Promise<void>((resolve) => ws.once("close", () => resolve()))
     })
     const cut = setTimeout(() => {
       for (const ws of this.#sockets.keys()) ws.terminate()
@@ -110,7 +121,8 @@ export class SocketServer {
     const socket = new Socket(ws)
     this.#sockets.set(ws, socket)
     ws.once("close", () => this.#sockets.delete(ws))
-    ws.on("error", () => ws.terminate())
+    // ws itself says why it closes (1009, 1007); cutting at once would lose that.
+    ws.on("error", () => setTimeout(() => ws.terminate(), closeTimeoutMs).unref())
     ws.on("pong", () => (socket.isAlive = true))
     // Nothing is read before the client is known; what it sends meanwhile waits in the connection.
     ws.pause()
@@ -143,6 +155,7 @@ export class SocketServer {
         ? (await conversations.today(userId, url.searchParams.get("tz") ?? "UTC")).id
         : parseId(name, "conversation")
     const session = expiry.open(user, conversationId)
+    socket.session = session
     const onUnexpected = (error: unknown) =>
       logger.error({ err: error, conversation_id: conversationId }, "frame failed")
     const options = { session, socket, chat, verifier, newId, onUnexpected }

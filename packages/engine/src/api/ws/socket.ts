@@ -1,6 +1,7 @@
 import { closeCodes, limits } from "@grizz/protocol/constants"
 import type { WebSocket } from "ws"
 import type { Following } from "../../ports.ts"
+import type { Session } from "../session.ts"
 
 /** Bytes that may wait in a socket before its reader pauses. */
 const highWaterBytes = 64 * 1024
@@ -13,6 +14,8 @@ export class Socket {
   readonly #socket: WebSocket
   #following: Following | null = null
   #fullSinceMs: number | null = null
+  /** Set once the client has signed in. */
+  session: Session | null = null
   /** A pong, or anything else, came since the last heartbeat. */
   isAlive = true
 
@@ -40,8 +43,15 @@ export class Socket {
     this.#socket.close(code, reason)
   }
 
+  /** A reply is under way that its reader follows. */
+  get isBusy(): boolean {
+    return this.session?.isReplyRunning === true
+  }
+
   /** To be called at every heartbeat: pings, or ends a peer that answered nothing since the last one. */
   beat(): void {
+    // What a paused socket was answered is not read.
+    if (this.#socket.isPaused) return
     if (!this.isAlive) return this.#socket.terminate()
     this.isAlive = false
     this.#socket.ping()

@@ -55,6 +55,7 @@ export class TypedConnection implements Connection {
     try {
       const value = parseJson(text)
       ref = referenceOf(value)
+      refusePrototype(text)
       await this.#handle(clientFrame.parse(value))
     } catch (error) {
       const { code, message } = publicError(error)
@@ -106,6 +107,11 @@ function parseJson(text: string): unknown {
   } catch (error) {
     throw new ChatError("invalid_request", "The frame is not JSON.", { cause: error })
   }
+}
+
+/** As a key it would be dropped without a word; as text it would be escaped. */
+function refusePrototype(text: string): void {
+  if (/"__proto__"\s*:/.test(text)) throw new ChatError("invalid_request", "The key __proto__ is not accepted.")
 }
 
 const reference = z.union([
