@@ -1,0 +1,86 @@
+import { WebSocket } from "ws"
+import type { ModelBook } from "./chaos-model.ts"
+import type { Stored } from "./ledger.ts"
+import type { Told } from "./told.ts"
+
+/** What one socket in plain mode said and was told. */
+export interface PlainTranscript {
+  name: string
+  sent: string[]
+  /** Pieces of replies, joined. */
+  text: string
+  /** Frames that said that something failed. */
+  errors: number
+}
+
+/** A device that speaks the wire of the first engine; it has no cursor, and every socket starts anew. */
+export class PlainDevice {
+  readonly #name: string
+  readonly transcripts: PlainTranscript[] = []
+  #socket: WebSocket | null = null
+
+  constructor(name: string) {
+    this.#name = name
+  }
+
+  get isOffline(): boolean {
+    return this.#socket === null
+  }
+
+  connect(socketUrl: string): void {
+    const socket = new WebSocket(socketUrl, { handshakeTimeout: 4000 })
+    this.#socket = socket
+    const transcript: PlainTranscript = { name: this.#name, sent: [], text: "", errors: 0 }
+    this.transcripts.push(transcript)
+    socket.on("message", (data: Buffer) => {
+      const text = data.toString()
+      if (text.startsWith("\n\n[Error: ") && text.endsWith("]")) transcript.errors += 1
+      else transcript.text += text
+    })
+    // The close that follows says the rest.
+    socket.on("error", () => undefined)
+    socket.on("close", () => {
+      if (this.#socket === socket) this.#socket = null
+    })
+  }
+
+  /** False when there is no connection to send it on. */
+  send(content: string): boolean {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return false
+    this.transcripts.at(-1)?.sent.push(content)
+    this.#socket.send(content)
+    return true
+  }
+
+  drop(): void {
+    this.#socket?.terminate()
+    this.#socket = null
+  }
+}
+
+/** What a plain socket was told must be the replies to its own messages, in order, each whole or cut by a failure. */
+export function checkPlain(told: Told, stored: Stored, model: ModelBook, transcript: PlainTranscript): void {
+  const replies = Map.groupBy(stored.replies, ({ messageId }) => messageId)
+  const own = stored.messages.filter(({ role, content }) => role === "user" && transcript.sent.includes(content))
+  let rest = transcript.text
+  let isCut = false
+  for (const { id, content } of own.toSorted((a, b) => a.position - b.position)) {
+    const reply = replies.get(id)?.find(({ position }) => position >= 0)
+    if (rest === "" || reply === undefined) break
+    const text = reply.text ?? ""
+    if (rest.startsWith(text)) rest = rest.slice(text.length)
+    else if (text.startsWith(rest)) rest = ""
+    else {
+      // Another attempt took the reply over, or its acceptance was not known to this socket's node.
+      isCut = reply.attempt > 1 || transcript.errors > 0
+      rest = rest.slice(Math.max(...model.callsOf(content).map((call) => commonLength(call.text, rest)), 0))
+    }
+  }
+  if (rest !== "" && !isCut) told.violate("text", `${transcript.name}: ${rest.length} units that are no reply to it`)
+}
+
+function commonLength(a: string, b: string): number {
+  let length = 0
+  while (length < a.length && a[length] === b[length]) length += 1
+  return length
+}
