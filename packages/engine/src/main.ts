@@ -3,12 +3,14 @@ import { compose, openDatabase, openModel, openSignIn } from "./compose.ts"
 import { type Config, ConfigError, configSecrets, readConfig, type StartMode } from "./core/config.ts"
 import { createLogger, type Logger } from "./core/logger.ts"
 import { migrate, pendingMigrations } from "./db/migrate.ts"
+import { doctor } from "./doctor.ts"
 
 const usage = `Usage: grizz <command>
 
   start     everything on embedded defaults, for your own machine
   serve     the production server; needs DATABASE_URL and a model
   migrate   brings the database to this release's schema
+  doctor    checks configuration, database, Redis, sign-in and model, and says what to do
   token     prints a development token
 
 Options of start and serve: --port N, --host H, --offline-model (answer without a model)
@@ -44,6 +46,9 @@ async function run(args: string[], env: Environment): Promise<void> {
       return serve(command, env, flags)
     case "migrate":
       return migrateDatabase(readConfig(env, "start", offlineFlags))
+    case "doctor":
+      if (!(await doctor(env, flags, (line) => process.stdout.write(`${line}\n`)))) process.exitCode = 1
+      return
     case "token":
       return printToken(readConfig(env, "start", offlineFlags), flags.user)
     case undefined:

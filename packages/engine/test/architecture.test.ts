@@ -27,7 +27,7 @@ const roomRules: Record<string, readonly string[]> = {
   api: ["services", "ports", "domain"],
 }
 /** These see every room. */
-const hallways = new Set(["main", "compose"])
+const hallways = new Set(["main", "compose", "doctor"])
 
 const imports = /(?:\bfrom|\bimport)\s*\(?\s*"([^"]+)"/g
 

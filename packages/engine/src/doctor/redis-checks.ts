@@ -1,0 +1,53 @@
+import { Redis } from "ioredis"
+import { isLoopbackBind } from "../core/loopback.ts"
+import { type Finding, fail, ok, reasonOf, warn } from "./finding.ts"
+
+const name = "redis"
+const timeoutMs = 5000
+/** Streams with explicit ids as the engine uses them. */
+const oldestMajor = 6
+
+/** Whether Redis answers, is new enough, and keeps what it is told. */
+export async function redisFindings(url: string | undefined): Promise<Finding[]> {
+  if (url === undefined) return [ok(name, "REDIS_URL is unset: one node, whose live replies stay in the process.")]
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    retryStrategy: () => null,
+    connectTimeout: timeoutMs,
+    commandTimeout: timeoutMs,
+    maxRetriesPerRequest: 0,
+  })
+  let lastError: unknown
+  redis.on("error", (error) => (lastError = error))
+  try {
+    await redis.connect()
+    await redis.ping()
+    return [judgeVersion(await redis.info("server")), judgeMemory(await redis.info("memory")), ...judgeWay(url)]
+  } catch (error) {
+    return [fail(name, `Redis cannot be used: ${reasonOf(lastError ?? error)}.`, "check REDIS_URL and the network")]
+  } finally {
+    redis.disconnect()
+  }
+}
+
+const fieldOf = (info: string, field: string): string =>
+  new RegExp(`^${field}:(.*?)\\r?$`, "m").exec(info)?.[1]?.trim() ?? ""
+
+function judgeVersion(info: string): Finding {
+  const version = fieldOf(info, "redis_version")
+  if (Number.parseInt(version) >= oldestMajor) return ok(name, `Redis ${version} answers.`)
+  return fail(name, `Redis ${version} is too old.`, `use ${oldestMajor} or newer`)
+}
+
+function judgeMemory(info: string): Finding {
+  const policy = fieldOf(info, "maxmemory_policy")
+  if (!policy.startsWith("allkeys-")) return ok("redis memory", `maxmemory-policy is ${policy || "not told"}.`)
+  const sentence = `maxmemory-policy ${policy} may drop a reply that is being read.`
+  return warn("redis memory", sentence, "set noeviction or a volatile- policy; nothing is lost, but readers fall back")
+}
+
+function judgeWay(url: string): Finding[] {
+  const { protocol, hostname } = new URL(url)
+  if (protocol === "rediss:" || isLoopbackBind(hostname.replace(/^\[|\]$/g, ""))) return []
+  return [warn("redis TLS", "The connection is not encrypted.", "use rediss:// unless the network is private")]
+}
