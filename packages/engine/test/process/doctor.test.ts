@@ -10,6 +10,7 @@ import { startOfflineModel } from "../../src/llm/offline-model.ts"
 import { createServerDatabase, missingServer, openServerDatabase } from "../support/database-kinds.ts"
 import { freePort, GrizzProcess } from "../support/grizz-process.ts"
 import { findRedisServer, RedisServer } from "../support/redis-server.ts"
+import { startTransactionPooler } from "../support/transaction-pooler.ts"
 
 interface Report {
   code: number | null
@@ -199,6 +200,16 @@ describe.skipIf(missingServer !== null)(`grizz doctor on a server${withoutServer
     const { output, code } = await examine({ DATABASE_URL: url, DB_POOL_SIZE: "900" })
     expect(output).toMatch(/^fail {2}connections .*905.*DB_POOL_SIZE/m)
     expect(code).toBe(1)
+  })
+
+  test("a transaction pooler in between is a failure", async () => {
+    const pooler = await startTransactionPooler(Number(new URL(url).port))
+    const pooled = new URL(url)
+    pooled.port = String(pooler.port)
+    const { output, code } = await examine({ DATABASE_URL: pooled.href })
+    expect(output).toMatch(/^fail +pooler .*transaction pooler.*5432/m)
+    expect(code).toBe(1)
+    await pooler.close()
   })
 
   test("a database that does not exist, and TLS that the server has not, are told", async () => {
