@@ -21,6 +21,7 @@ import { openEmbeddedDatabase } from "./db/embedded-database.ts"
 import { PostgresDatabase } from "./db/postgres-database.ts"
 import { createStores } from "./db/stores.ts"
 import { MemoryReplyLog } from "./live/memory-reply-log.ts"
+import { openRedisReplyLog, type RedisReplyLog } from "./live/redis-reply-log.ts"
 import { startOfflineModel } from "./llm/offline-model.ts"
 import { type ClosableLlmClient, openaiClient } from "./llm/openai-client.ts"
 import { withRetry } from "./llm/with-retry.ts"
@@ -88,6 +89,16 @@ export async function openSignIn(config: AuthConfig): Promise<SignIn> {
   return { verifier: development.verifier, development }
 }
 
+/** Replies in this process alone, or shared with other nodes through Redis. */
+async function openReplyLog(redisUrl: string | null, logger: Logger): Promise<MemoryReplyLog | RedisReplyLog> {
+  if (redisUrl === null) return new MemoryReplyLog()
+  const onChange = (isUp: boolean, error: Error | null) => {
+    if (isUp) logger.info("Redis answers: replies are shared between nodes")
+    else logger.warn({ err: error }, "Redis does not answer: readers on other nodes are served from the database")
+  }
+  return openRedisReplyLog({ url: redisUrl, onChange })
+}
+
 /** Joins the rooms. The only file that sees all of them. */
 export async function compose(
   config: Config,
@@ -99,7 +110,7 @@ export async function compose(
 ): Promise<Engine> {
   const { contextMessages, contextTokens, personaFile, concurrentSends, replyMaxAttempts } = config.chat
   const stores = createStores(database, newId, { leaseSeconds })
-  const log = new MemoryReplyLog()
+  const log = await openReplyLog(config.redisUrl, logger)
   const llm = withRetry(model, {
     attempts: 3,
     delayMs: 300,
@@ -161,6 +172,7 @@ export async function compose(
       await Promise.all([sockets.close(), longAnswers.close()])
       expiry.close()
       await app.close()
+      await log.close()
     },
   }
 }

@@ -24,6 +24,7 @@ describe("an empty environment", () => {
     expect(readConfig({}, "start")).toEqual({
       http: { host: "127.0.0.1", port: 8000, allowedOrigins: [], drainTimeoutMs: 20_000 },
       database: { url: null, poolSize: 10, maxOverflow: 5, recycleSeconds: 180, statementTimeoutMs: 15_000 },
+      redisUrl: null,
       llm: {
         endpoint: null,
         model: "gpt-4.1-2025-04-14",
@@ -195,7 +196,6 @@ describe("a value", () => {
 
   test("that this release does not act upon is checked, and reported by name", () => {
     const later = {
-      REDIS_URL: "redis://h:6379",
       DELTA_HOLD_MS: "0",
     }
     expect(readConfig({ ...later, EMBEDDINGS_MODEL: "e" }, "start").unused).toEqual([

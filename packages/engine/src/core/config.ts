@@ -5,6 +5,8 @@ import { isLoopbackBind } from "./loopback.ts"
 export interface Config {
   http: HttpConfig
   database: DatabaseConfig
+  /** Null: one node, whose live replies stay in the process. May hold a password. */
+  redisUrl: string | null
   llm: LlmConfig
   auth: AuthConfig
   chat: ChatConfig
@@ -98,7 +100,7 @@ export class ConfigError extends Error {
 type Environment = Record<string, string | undefined>
 type Settings = ReturnType<(typeof environment)["parse"]>
 
-const notYetUsed = ["REDIS_URL", "DELTA_HOLD_MS", "EMBEDDINGS_MODEL"] as const
+const notYetUsed = ["DELTA_HOLD_MS", "EMBEDDINGS_MODEL"] as const
 
 /**
  * The configuration that the environment and the flags describe. White space around a value is dropped; empty is unset.
@@ -171,6 +173,7 @@ function toConfig(settings: Settings, host: string, given: Environment): Config 
       recycleSeconds: settings.DB_POOL_RECYCLE_SECONDS,
       statementTimeoutMs: settings.DB_STATEMENT_TIMEOUT_MS,
     },
+    redisUrl: settings.REDIS_URL ?? null,
     llm: toLlmConfig(settings),
     auth: toAuthConfig(settings),
     chat: {
@@ -212,13 +215,13 @@ function toAuthConfig(settings: Settings): AuthConfig {
 
 /** Every value of the configuration that must not be printed. */
 export function configSecrets(config: Config): string[] {
-  const { auth, database, llm } = config
-  const password = database.url === null ? undefined : URL.parse(database.url)?.password
+  const { auth, database, redisUrl, llm } = config
+  const passwords = [database.url, redisUrl].flatMap((url) => (url === null ? [] : (URL.parse(url)?.password ?? [])))
   const secrets = [
     llm.endpoint?.apiKey,
     auth.kind === "supabase" ? auth.jwtSecret : null,
-    password,
-    password === undefined ? undefined : decodePassword(password),
+    ...passwords,
+    ...passwords.map(decodePassword),
   ]
   return secrets.filter((secret) => secret !== null && secret !== undefined).filter((secret) => secret !== "")
 }

@@ -49,6 +49,8 @@ export class MemoryReplyLog implements ReplyLog {
     this.#feeds.delete(conversationId)
   }
 
+  async close(): Promise<void> {}
+
   #feed(conversationId: string): Feed {
     let feed = this.#feeds.get(conversationId)
     if (feed === undefined) {
