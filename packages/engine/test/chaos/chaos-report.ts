@@ -1,9 +1,10 @@
 import type { ChaosResult } from "./chaos-run.ts"
+import { plants } from "./plant.ts"
 import { violationKinds, type ViolationKind } from "./told.ts"
 
 /** A markdown table of everything that was counted. */
 export function describeRun(result: ChaosResult): string {
-  const { options, hasRedis, told, stored, faults, model, memory, healedMs, failedStarts, errorLines } = result
+  const { options, hasRedis, told, stored, faults, model, memory, healedMs, failedStarts, errorLines, noticed } = result
   const replies = [...Map.groupBy(stored.replies, ({ status }) => status)]
   const failures = [...Map.groupBy(stored.replies, ({ errorCode }) => errorCode ?? "")].filter(([code]) => code !== "")
   const sum = (pick: (reply: (typeof stored.replies)[number]) => number) =>
@@ -40,6 +41,7 @@ export function describeRun(result: ChaosResult): string {
         [`${name}: descriptors, baseline → end`, `${baseline.descriptors} → ${end.descriptors}`],
       ]),
     ],
+    ["ledger", [["planted violations that it noticed", `${noticed} of ${plants.length}`]]],
     ["log lines at error", sorted(errorLines)],
     [
       "violations",

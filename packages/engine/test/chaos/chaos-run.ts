@@ -1,15 +1,15 @@
 import { appendFileSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
-import { type ChatUser } from "./chat-user.ts"
-import { type Footprint } from "./chaos-node.ts"
+import type { ChatUser } from "./chat-user.ts"
+import type { Footprint } from "./chaos-node.ts"
 import { Faults } from "./faults.ts"
-import { checkLedger, type Stored } from "./ledger.ts"
+import { checkLedger, type LedgerInput, type Stored } from "./ledger.ts"
 import type { ChaosOptions } from "./options.ts"
-import { plantViolation } from "./plant.ts"
+import { type Plant, plants, plantViolation } from "./plant.ts"
 import { checkPlain } from "./plain-device.ts"
 import { Random } from "./random.ts"
-import { Stage } from "./stage.ts"
+import type { Stage } from "./stage.ts"
 import { Told } from "./told.ts"
 
 export interface ChaosResult {
@@ -25,6 +25,8 @@ export interface ChaosResult {
   failedStarts: number
   /** Lines of the nodes' logs at level error or above, by message. */
   errorLines: Map<string, number>
+  /** Planted violations that the ledger noticed: all of them. */
+  noticed: number
 }
 
 const healMaxMs = 60_000
@@ -52,7 +54,9 @@ export async function runChaos(options: ChaosOptions, folder: string, stage: Sta
   if (healedMs >= healMaxMs) told.violate("stuck", `not everything was told ${healMaxMs} ms after the last fault`)
   if (options.plant !== null) plantViolation(options.plant, stored)
   const devices = users.flatMap((user) => user.devices)
-  checkLedger({ told, stored, model: stage.model, devices, callsMax })
+  const input = { told, stored, model: stage.model, devices, callsMax }
+  const noticed = plantsNoticed(input)
+  checkLedger(input)
   for (const user of users) {
     for (const transcript of user.plain?.transcripts ?? []) checkPlain(told, stored, stage.model, transcript)
   }
@@ -72,7 +76,24 @@ export async function runChaos(options: ChaosOptions, folder: string, stage: Sta
     healedMs,
     failedStarts: stage.nodes.reduce((sum, node) => sum + node.failedStarts, 0),
     errorLines,
+    noticed,
   }
+}
+
+/** How many violations the ledger finds that are planted, each into its own copy: a ledger that finds nothing proves nothing. */
+function plantsNoticed(input: LedgerInput): number {
+  const violationsOf = (plant: Plant | null) => {
+    const told = input.told.withoutViolations()
+    const stored = structuredClone(input.stored)
+    if (plant !== null) plantViolation(plant, stored)
+    checkLedger({ ...input, told, stored })
+    return told.violations.length
+  }
+  const unplanted = violationsOf(null)
+  const noticed = plants.filter((plant) => violationsOf(plant) > unplanted).length
+  if (noticed < plants.length)
+    throw new Error(`The ledger noticed only ${noticed} of ${plants.length} planted violations.`)
+  return noticed
 }
 
 /** @param meanwhile what is to be over as well; it hears of the end by its signal */

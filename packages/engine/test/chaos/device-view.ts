@@ -79,7 +79,10 @@ export class DeviceView {
         return this.#restarted(frame)
       case "reply.ended":
         return this.#endedFrame(frame)
-      default:
+      case "message.removed":
+      case "auth.expiring":
+      case "error":
+      case "pong":
         return
     }
   }

@@ -1,4 +1,8 @@
 // Preloaded into a node under test: on SIGUSR2 it collects garbage and prints what the process then holds.
+
+// The engine loads this large table when a prompt is long for the first time; here every process has it from the start,
+// so that two of them can be compared.
+import "gpt-tokenizer/encoding/o200k_base"
 import { readdirSync } from "node:fs"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
