@@ -47,7 +47,8 @@ export class ChatService {
     if (this.#isDraining) throw new ChatError("unavailable", "The server is restarting. Send this again in a moment.")
     return serial.run(message.conversationId, async () => {
       const beforeMs = now()
-      const accepted = await this.#acceptAgain({ ...message, replyId: newId() })
+      const proposedId = newId()
+      const accepted = await this.#acceptAgain({ ...message, replyId: proposedId })
       switch (accepted.outcome) {
         case "not_found":
           throw new ChatError("not_found", "There is no such conversation.")
@@ -62,11 +63,12 @@ export class ChatService {
           return { outcome: "accepted", message: accepted.message, replyId: accepted.replyId }
         case "repeat": {
           const { message: known, job, replyId } = accepted
-          // Ours, and not known here: the answer to the first try was lost after its commit.
-          const isOrphan = job !== null && !runner.holds(replyId)
-          if (known !== null && isOrphan) log.announce(known, replyId)
-          if (isOrphan) runner.run(job, beforeMs)
-          return { outcome: isOrphan ? "accepted" : "repeat", message: known, replyId }
+          // This very send was committed, and the answer to its first try was lost.
+          const isOurs = replyId === proposedId
+          if (known !== null && isOurs) log.announce(known, replyId)
+          // Another send's job was begun here, and maybe let go: a second model call for it would mix two texts.
+          if (job !== null && isOurs) runner.run(job, beforeMs)
+          return { outcome: isOurs ? "accepted" : "repeat", message: known, replyId }
         }
       }
     })

@@ -47,6 +47,8 @@ const handedOver = new ChatError("interrupted", "This reply was handed over.")
 export class ReplyRunner {
   readonly #options: ReplyRunnerOptions
   readonly #productions = new Map<string, Production>()
+  /** Attempts that are over here, by reply: until then a late answer of the database may still bring them as jobs. */
+  readonly #over = new Map<string, { attempt: number; untilMs: number }>()
   #isDraining = false
   /** The grace of a shutdown is over. */
   #isOutOfTime = false
@@ -63,16 +65,22 @@ export class ReplyRunner {
     return this.#productions.has(replyId)
   }
 
-  /** @param ownedSinceMs a moment before the lease was asked for */
+  /**
+   * Does nothing for what was begun here before, nor for a lease that has run out: that is left to the next sweep.
+   * @param ownedSinceMs a moment before the lease was asked for
+   */
   run(job: ReplyJob, ownedSinceMs: number): void {
-    if (this.holds(job.reply.id)) return
-    const writer = this.#options.log.start(job.reply)
+    const { log, leaseMs, now } = this.#options
+    const { id, attempt } = job.reply
+    const deadlineMs = ownedSinceMs + leaseMs
+    const wasBegun = this.holds(id) || (this.#over.get(id)?.attempt ?? 0) >= attempt
+    if (wasBegun || now() >= deadlineMs) return
+    const writer = log.start(job.reply)
     const abort = new AbortController()
-    const deadlineMs = ownedSinceMs + this.#options.leaseMs
     const production: Production = { reply: job.reply, writer, abort, deadlineMs, finished: Promise.resolve() }
     if (job.stopRequested) abort.abort(replyStopped)
     else if (this.#isOutOfTime) abort.abort(handedOver)
-    this.#productions.set(job.reply.id, production)
+    this.#productions.set(id, production)
     production.finished = this.#produce(job, production)
   }
 
@@ -88,6 +96,7 @@ export class ReplyRunner {
 
   /** Renews the leases and saves the texts so far, in one statement for all replies. */
   async heartbeat(): Promise<void> {
+    this.#forgetOver()
     if (this.#productions.size === 0) return
     const beforeMs = this.#options.now()
     const held = [...this.#productions.values()]
@@ -138,7 +147,7 @@ export class ReplyRunner {
   }
 
   async #produce(job: ReplyJob, production: Production): Promise<void> {
-    const { agent, logger, now } = this.#options
+    const { agent, logger, leaseMs, now } = this.#options
     const { reply, writer, abort } = production
     const log = logger.child({ conversation_id: reply.conversationId, reply_id: reply.id, attempt: reply.attempt })
     const fenced = {
@@ -161,6 +170,15 @@ export class ReplyRunner {
       writer.abandon()
     } finally {
       this.#productions.delete(reply.id)
+      this.#over.set(reply.id, { attempt: reply.attempt, untilMs: now() + leaseMs })
+    }
+  }
+
+  /** A job that comes later than that is refused, because its lease has run out. */
+  #forgetOver(): void {
+    const nowMs = this.#options.now()
+    for (const [replyId, { untilMs }] of this.#over) {
+      if (untilMs <= nowMs) this.#over.delete(replyId)
     }
   }
 
@@ -168,11 +186,9 @@ export class ReplyRunner {
   async #end({ reply, writer }: Production, outcome: ReplyOutcome): Promise<boolean> {
     const { replies, owner, contextMessages, serial, now } = this.#options
     return serial.run(reply.conversationId, async () => {
-      let beforeMs = now()
-      const saved = await this.#untilAvailable(() => {
-        beforeMs = now()
-        return replies.end(reply, outcome, owner, contextMessages)
-      })
+      // Before the first try: it may be the one that was committed, and that began the lease of the next reply.
+      const beforeMs = now()
+      const saved = await this.#untilAvailable(() => replies.end(reply, outcome, owner, contextMessages))
       if (saved === null) return false
       // Saved first: a client that reloads on reply.ended must find the message.
       writer.end(saved.end)
