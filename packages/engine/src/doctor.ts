@@ -23,8 +23,7 @@ export async function doctor(env: Environment, flags: ConfigFlags, print: (line:
 async function examine(env: Environment, flags: ConfigFlags): Promise<{ findings: Finding[]; secrets: string[] }> {
   const config = read(env, flags)
   if (Array.isArray(config)) return { findings: config, secrets: [] }
-  const redisUrl = env["REDIS_URL"]?.trim() || undefined
-  const { database, auth, llm } = config
+  const { database, redisUrl, auth, llm } = config
   const groups = await Promise.all([
     database.url === null ? embeddedDatabaseFindings(".") : databaseFindings({ ...database, url: database.url }),
     redisFindings(redisUrl),
@@ -32,8 +31,7 @@ async function examine(env: Environment, flags: ConfigFlags): Promise<{ findings
     modelFindings(llm),
   ])
   const findings = [...configurationFindings(config), ...groups.flat(), openFilesFinding(openFilesLimit())]
-  const redisPassword = redisUrl === undefined ? undefined : URL.parse(redisUrl)?.password
-  return { findings, secrets: [...configSecrets(config), ...(redisPassword ? [redisPassword] : [])] }
+  return { findings, secrets: configSecrets(config) }
 }
 
 /** What is wrong with the environment, where something is: then nothing else can be checked. */

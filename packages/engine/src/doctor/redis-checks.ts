@@ -8,8 +8,8 @@ const timeoutMs = 5000
 const oldestMajor = 6
 
 /** Whether Redis answers, is new enough, and keeps what it is told. */
-export async function redisFindings(url: string | undefined): Promise<Finding[]> {
-  if (url === undefined) return [ok(name, "REDIS_URL is unset: one node, whose live replies stay in the process.")]
+export async function redisFindings(url: string | null): Promise<Finding[]> {
+  if (url === null) return [ok(name, "REDIS_URL is unset: one node, whose live replies stay in the process.")]
   const redis = new Redis(url, {
     lazyConnect: true,
     retryStrategy: () => null,
