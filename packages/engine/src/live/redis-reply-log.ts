@@ -97,40 +97,25 @@ export class RedisReplyLog implements ReplyLog {
   start(reply: RunningReply): ReplyWriter {
     const { conversationId } = reply
     const conversation = this.#conversation(conversationId)
-    const { feed, local } = conversation
     const entry: ReplyEntry = { kind: "reply", reply, text: "", end: null }
-    const known = feed.findReply(reply.id)
-    // Whoever began a later attempt is the writer; what comes here is heard by nobody.
-    if (known === null || known.reply.attempt <= reply.attempt) {
-      if (known !== null) feed.remove(known)
-      if (known !== null) local.delete(known)
-      local.add(entry)
-      feed.publish(entry)
-    }
+    conversation.start(entry)
     const outgoing = this.#outbox.start(entry)
-    const finish = (change: () => void) => {
-      if (local.has(entry)) change()
-      local.delete(entry)
-      this.#forgetIfIdle(conversationId)
-    }
     return {
       get text() {
         return entry.text
       },
       append: (text) => {
-        if (local.has(entry)) feed.append(entry, text)
-        else entry.text += text
+        conversation.append(entry, text)
         outgoing.append()
       },
       end: (end) => {
-        finish(() => {
-          entry.end = end
-          feed.publish(entry)
-        })
+        conversation.end(entry, end)
+        this.#forgetIfIdle(conversationId)
         outgoing.end(end)
       },
       abandon: () => {
-        finish(() => feed.remove(entry))
+        conversation.abandon(entry)
+        this.#forgetIfIdle(conversationId)
         outgoing.abandon()
       },
     }

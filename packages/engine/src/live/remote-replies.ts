@@ -12,10 +12,9 @@ export class RemoteReplies {
   readonly #local: Set<ReplyEntry>
   /** Highest position of a reply that is known to have ended. */
   #ended = -1
-  /** A reply runs, or waits to begin. */
-  isReplyDue = false
-  /** When something of a reply was heard, on the monotonic clock. */
-  heardAtMs = 0
+  /** Highest position of a reply that was heard of. */
+  #expected = -1
+  #heardAtMs = 0
 
   /** @param local replies that are written here */
   constructor(feed: Feed, local: Set<ReplyEntry>) {
@@ -23,11 +22,34 @@ export class RemoteReplies {
     this.#local = local
   }
 
+  /** A reply runs, or waits to begin. */
+  get isReplyDue(): boolean {
+    return this.#expected > this.#ended
+  }
+
+  /** When something of a reply was last heard, on the monotonic clock. */
+  get heardAtMs(): number {
+    return this.#heardAtMs
+  }
+
+  hear(): void {
+    this.#heardAtMs = performance.now()
+  }
+
+  expect(position: number): void {
+    this.#expected = Math.max(this.#expected, position)
+    this.hear()
+  }
+
+  ended(position: number): void {
+    this.#ended = Math.max(this.#ended, position)
+    this.hear()
+  }
+
   takeWhole({ reply, text, end }: Extract<LiveEntry, { type: "whole" }>): void {
     if (end === null && reply.position <= this.#ended) return
-    this.#hear()
-    if (end !== null) this.#ended = Math.max(this.#ended, reply.position)
-    else this.isReplyDue = true
+    if (end === null) this.expect(reply.position)
+    else this.ended(reply.position)
     const full = end?.message.content ?? text
     const known = this.#feed.findReply(reply.id)
     if (known === null || known.reply.attempt < reply.attempt) {
@@ -48,8 +70,7 @@ export class RemoteReplies {
     if (known !== null && known.reply.attempt > entry.attempt) return true
     const from = entry.type === "text" ? entry.offset : entry.length
     if (known === null || known.reply.attempt < entry.attempt || known.text.length < from) return false
-    this.#hear()
-    this.isReplyDue = true
+    this.hear()
     if (entry.type === "text" && !this.#local.has(known)) {
       const rest = entry.text.slice(known.text.length - entry.offset)
       if (rest !== "") this.#feed.append(known, rest)
@@ -59,24 +80,24 @@ export class RemoteReplies {
 
   /** What the database has; readers were given it. */
   takeStored({ entries, isUnderWay }: StoredEvents): void {
-    this.isReplyDue = isUnderWay
     for (const entry of entries) {
       if (entry.kind !== "reply") continue
       const { reply, text, end } = entry
       const known = this.#feed.findReply(reply.id)
       const isOurs = known !== null && this.#local.has(known) && known.reply.attempt >= reply.attempt
       if (end !== null) {
-        this.#ended = Math.max(this.#ended, reply.position)
+        this.ended(reply.position)
         if (known !== null && !isOurs) this.#remove(known)
       } else if (reply.position > this.#ended && !isOurs) this.#takeRunning(known, { kind: "reply", reply, text, end })
     }
+    this.#expected = isUnderWay ? Math.max(this.#expected, this.#ended + 1) : this.#ended
   }
 
   /** The readers have gone: only what is written here stays. */
   forget(): void {
     for (const entry of this.#feed.entries)
       if (entry.kind !== "reply" || !this.#local.has(entry)) this.#feed.remove(entry)
-    this.isReplyDue = false
+    this.#expected = -1
     this.#ended = -1
   }
 
@@ -95,9 +116,5 @@ export class RemoteReplies {
   #remove(known: ReplyEntry): void {
     this.#feed.remove(known)
     this.#local.delete(known)
-  }
-
-  #hear(): void {
-    this.heardAtMs = performance.now()
   }
 }

@@ -1,4 +1,5 @@
 import { ChatError } from "../core/errors.ts"
+import type { ReplyEnd } from "../domain.ts"
 import type { Cursor, EventSink, Following, LogEntry, StoredReader } from "../ports.ts"
 import { Feed } from "./feed.ts"
 import { decodeEntry, type LiveEntry } from "./live-entry.ts"
@@ -32,7 +33,7 @@ export interface SharedConversationOptions {
 export class SharedConversation {
   readonly feed: Feed
   /** Replies that are written here. */
-  readonly local = new Set<ReplyEntry>()
+  readonly #local = new Set<ReplyEntry>()
   readonly #options: SharedConversationOptions
   readonly #remote: RemoteReplies
   readonly #sources = new Set<{ read: StoredReader }>()
@@ -49,12 +50,13 @@ export class SharedConversation {
   constructor(options: SharedConversationOptions) {
     this.#options = options
     this.feed = new Feed(() => this.needLook())
-    this.#remote = new RemoteReplies(this.feed, this.local)
+    this.#remote = new RemoteReplies(this.feed, this.#local)
   }
 
   follow(sink: EventSink, stored: StoredReader): Following {
     if (!this.feed.hasFollowers) {
       this.#ready = atLatestAfter(readyTimeoutMs, this.#join())
+      this.#remote.hear()
       this.pollLater()
     }
     const source = { read: stored }
@@ -67,8 +69,38 @@ export class SharedConversation {
   }
 
   announce(entry: Extract<LogEntry, { kind: "message" }>): void {
-    this.#remote.isReplyDue = true
+    this.#remote.expect(entry.message.position + 1)
     this.feed.publish(entry)
+  }
+
+  /** Begins to write an attempt here. What is written after another node has begun a later one is heard by nobody. */
+  start(entry: ReplyEntry): void {
+    const known = this.feed.findReply(entry.reply.id)
+    if (known !== null && known.reply.attempt > entry.reply.attempt) return
+    if (known !== null) {
+      this.feed.remove(known)
+      this.#local.delete(known)
+    }
+    this.#local.add(entry)
+    this.#remote.expect(entry.reply.position)
+    this.feed.publish(entry)
+  }
+
+  append(entry: ReplyEntry, text: string): void {
+    if (this.#local.has(entry)) this.feed.append(entry, text)
+    else entry.text += text
+  }
+
+  /** Ends what is written here. */
+  end(entry: ReplyEntry, end: ReplyEnd): void {
+    if (!this.#local.delete(entry)) return
+    this.#remote.ended(entry.reply.position)
+    entry.end = end
+    this.feed.publish(entry)
+  }
+
+  abandon(entry: ReplyEntry): void {
+    if (this.#local.delete(entry)) this.feed.remove(entry)
   }
 
   /** What another node tells. */
@@ -90,7 +122,7 @@ export class SharedConversation {
   }
 
   pollLater(): void {
-    const isRunningElsewhere = this.#remote.isReplyDue && this.local.size === 0
+    const isRunningElsewhere = this.#remote.isReplyDue && this.#local.size === 0
     this.#pollAtMs = performance.now() + (isRunningElsewhere ? lookIntervalMs : 2000 + Math.random() * 1000)
   }
 
@@ -105,8 +137,8 @@ export class SharedConversation {
     const isPaced = nowMs - this.#lookedAtMs >= lookIntervalMs
     if (this.#needsLook) return isPaced
     if (!this.#options.link.isUp) return isPaced && nowMs >= this.#pollAtMs
-    const isAwaited = this.#remote.isReplyDue && this.local.size === 0
-    return isPaced && isAwaited && nowMs - this.#remote.heardAtMs >= silenceMs
+    const isSilent = this.#local.size === 0 && nowMs - this.#remote.heardAtMs >= silenceMs
+    return isPaced && isSilent && (this.#remote.isReplyDue || this.feed.earliestCursor?.ended === false)
   }
 
   /** Reads the database once, and gives it to the readers. Never rejects. */
