@@ -100,6 +100,8 @@ export interface ConversationView {
   queued: { replyId: string; messageId: string }[]
   /** Highest position of a user's message, and of an ended reply with its attempt; -1 and 0 where there is none. */
   newest: { message: number; endedReply: number; endedAttempt: number }
+  /** How many messages were erased from the conversation. */
+  erased: number
 }
 
 export interface StoredReplyEnd {
@@ -213,7 +215,8 @@ export type ConversationEvent =
   | { type: "reply.delta"; replyId: string; text: string }
   | { type: "reply.restarted"; reply: RunningReply }
   | { type: "reply.ended"; end: ReplyEnd }
-  | { type: "message.removed"; messageId: string }
+  /** `count`: how many messages were erased from the conversation, this one counted in. */
+  | { type: "message.removed"; messageId: string; count: number }
 
 /** What a log or a store holds of a conversation: a message that was announced, or a reply with its text so far. */
 export type LogEntry =
@@ -269,6 +272,8 @@ export interface ReplyLog {
   /** Begins an attempt; a later attempt of the same reply starts from an empty text. */
   start(reply: RunningReply): ReplyWriter
   follow(conversationId: string, sink: EventSink, stored: StoredReader): Following
+  /** A message was erased: readers drop it, and nothing here holds its text any more. */
+  remove(conversationId: string, messageId: string, count: number): void
   /** The conversation was deleted: its readers are closed. */
   drop(conversationId: string): void
 }

@@ -77,7 +77,7 @@ export async function createHttpServer(options: ApiOptions): Promise<FastifyInst
   await addDescription(app)
   await app.register(healthRoutes(options.checks))
   await app.register(conversationRoutes(options.conversations, options.verifier))
-  await app.register(messageRoutes(options.conversations, options.verifier))
+  await app.register(messageRoutes(options.conversations, options.chat, options.verifier))
   await app.register(turnRoutes(options))
   await app.register(eventRoutes(options))
   await app.register(ticketRoutes(options))

@@ -42,13 +42,21 @@ export const frame = (value: ServerFrame): string => JSON.stringify(value)
 
 /** Encodes one conversation's frames. An event that many readers share at the same cursor is encoded once. */
 export class FrameEncoder {
-  readonly #cursorPrefix: string
+  readonly #conversationId: string
+  #cursorPrefix: string
 
   constructor(conversationId: string) {
+    this.#conversationId = conversationId
     this.#cursorPrefix = cursorPrefix(conversationId)
   }
 
-  ready({ conversation, cursor, snapshot }: Beginning): string {
+  /** How many messages were erased from the conversation: part of every cursor from now on. */
+  set erased(count: number) {
+    this.#cursorPrefix = cursorPrefix(this.#conversationId, count)
+  }
+
+  ready({ conversation, cursor, erased, snapshot }: Beginning): string {
+    this.erased = erased
     const reply = snapshot?.reply ?? null
     return frame({
       type: "ready",
@@ -65,6 +73,7 @@ export class FrameEncoder {
   }
 
   event(event: ConversationEvent, at: Cursor): string {
+    if (event.type === "message.removed") this.erased = event.count
     const cursor = encodeCursor(this.#cursorPrefix, at)
     if (event !== lastEncoded.event || cursor !== lastEncoded.cursor) {
       lastEncoded = { event, cursor, text: encode(event, cursor) }

@@ -19,6 +19,7 @@ export interface ViewRow extends ConversationRow {
   queued: { reply_id: string; message_id: string }[]
   newest_message: number
   newest_reply: { position: number; attempt: number } | null
+  erased: number
 }
 
 /** One statement is one snapshot: what it says of messages, replies and the running text is of one instant. */
@@ -51,7 +52,8 @@ function viewStatement(name: string, chosen: string): Statement {
         select json_build_object('position', m.position, 'attempt', coalesce(r.attempt, 1))
         from ${messagesWithReplies}
         where m.conversation_id = c.id and m.role = 'assistant' order by m.position desc limit 1
-      ) as newest_reply
+      ) as newest_reply,
+      coalesce((select e.count from grizz.erasures e where e.conversation_id = c.id), 0) as erased
       from public.conversations c where c.id = $2::uuid and c.user_id = $1::uuid`,
   }
 }
@@ -91,6 +93,7 @@ export function toConversationView(row: ViewRow): ConversationView {
       endedReply: row.newest_reply?.position ?? -1,
       endedAttempt: row.newest_reply?.attempt ?? 0,
     },
+    erased: row.erased,
   }
 }
 

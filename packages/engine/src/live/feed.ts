@@ -69,6 +69,12 @@ export class Feed {
     this.trim()
   }
 
+  /** Readers are told at once, or as soon as they have seen what they wait for. */
+  removeMessage(event: ConversationEvent & { type: "message.removed" }): void {
+    this.#entries = this.#entries.filter((entry) => entry.kind !== "message" || entry.message.id !== event.messageId)
+    for (const follower of this.#followers) follower.takeRemoval(event)
+  }
+
   remove(entry: LogEntry): void {
     this.#entries = this.#entries.filter((other) => other !== entry)
   }

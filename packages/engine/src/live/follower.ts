@@ -40,6 +40,8 @@ export class Follower implements Following {
   #isBlocked = false
   /** Stored entries were given to the others while this one could take none. */
   #hasMissed = false
+  /** Erased messages not yet told. */
+  #removals: ConversationEvent[] = []
   #written = 0
   /** UTF-16 units appended while full. */
   #behind = 0
@@ -87,6 +89,7 @@ export class Follower implements Following {
     if (!this.#isLive) return
     if (this.#hasMissed || this.#isBlocked) this.#feed.onGap?.()
     this.#hasMissed = false
+    for (const event of this.#removals.splice(0)) this.#write(event, cursor)
     this.#feed.trim()
   }
 
@@ -106,6 +109,11 @@ export class Follower implements Following {
     if (!this.#isBlocked) return
     if (this.#written > before) this.#catchUp(this.#cursor)
     if (this.#isBlocked) this.#feed.onGap?.()
+  }
+
+  takeRemoval(event: ConversationEvent): void {
+    if (this.#isLive && this.#cursor !== null) this.#write(event, this.#cursor)
+    else this.#removals.push(event)
   }
 
   /** What is stored after the cursor `after`: complete, so that nothing in it needs to wait. */

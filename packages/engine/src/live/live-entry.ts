@@ -24,6 +24,7 @@ const liveEntry = z.discriminatedUnion("type", [
   z.object({ type: z.literal("beat"), position, attempt, length }),
   /** Something was not told here: the database knows it. */
   z.object({ type: z.literal("look") }),
+  z.object({ type: z.literal("removed"), messageId: z.string(), count: z.int().positive() }),
   z.object({ type: z.literal("dropped") }),
 ])
 export type LiveEntry = z.infer<typeof liveEntry>

@@ -44,6 +44,10 @@ export class MemoryReplyLog implements ReplyLog {
     return this.#feed(conversationId).add(sink, () => this.#forgetIfIdle(conversationId))
   }
 
+  remove(conversationId: string, messageId: string, count: number): void {
+    this.#feeds.get(conversationId)?.removeMessage({ type: "message.removed", messageId, count })
+  }
+
   drop(conversationId: string): void {
     this.#feeds.get(conversationId)?.close("deleted")
     this.#feeds.delete(conversationId)

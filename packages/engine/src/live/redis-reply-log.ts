@@ -127,6 +127,11 @@ export class RedisReplyLog implements ReplyLog {
     return conversation.follow(sink, stored)
   }
 
+  remove(conversationId: string, messageId: string, count: number): void {
+    this.#conversations.get(conversationId)?.feed.removeMessage({ type: "message.removed", messageId, count })
+    this.#outbox.tell(conversationId, { type: "removed", messageId, count })
+  }
+
   drop(conversationId: string): void {
     this.#conversations.get(conversationId)?.feed.close("deleted")
     this.#outbox.drop(conversationId)

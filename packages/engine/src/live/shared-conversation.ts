@@ -225,6 +225,8 @@ export class SharedConversation {
         return
       case "look":
         return this.needLook()
+      case "removed":
+        return this.feed.removeMessage({ type: "message.removed", messageId: entry.messageId, count: entry.count })
       case "dropped":
         return this.feed.close("deleted")
     }

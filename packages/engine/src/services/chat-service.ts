@@ -98,6 +98,17 @@ export class ChatService {
     return { replyId: job.reply.id, messageId: job.reply.messageId }
   }
 
+  /** Erases a message's text everywhere; a reply to it that is under way is stopped. @throws ChatError `not_found` */
+  async eraseMessage(userId: string, conversationId: string, messageId: string): Promise<void> {
+    const { replies, runner, log, serial } = this.#options
+    await serial.run(conversationId, async () => {
+      const erased = await replies.erase(userId, conversationId, messageId)
+      if (erased === null) throw new ChatError("not_found", "There is no such message.")
+      log.remove(conversationId, messageId, erased.count)
+      runner.stop(erased.stopped)
+    })
+  }
+
   /** Lets go of a conversation that was deleted. */
   conversationDeleted(conversationId: string): void {
     this.#options.log.drop(conversationId)

@@ -17,6 +17,8 @@ import { decodeCursor } from "./cursor.ts"
 export interface Beginning {
   conversation: Conversation
   cursor: Cursor
+  /** How many messages were erased from the conversation: part of every cursor. */
+  erased: number
   /** Null when the reader's own cursor was honoured. */
   snapshot: {
     messages: Message[]
@@ -49,8 +51,8 @@ export class ConversationReader {
     const following = this.#log.follow(conversationId, sink, stored)
     try {
       await following.ready
-      const cursor = after === null ? null : decodeCursor(conversationId, after)
-      const resumed = cursor !== null && (await this.#resume(userId, conversationId, cursor, following, sink))
+      const decoded = after === null ? null : decodeCursor(conversationId, after)
+      const resumed = decoded !== null && (await this.#resume(userId, conversationId, decoded, following, sink))
       if (!resumed) await this.#beginAtSnapshot(userId, conversationId, following, sink)
       return following
     } catch (error) {
@@ -62,13 +64,13 @@ export class ConversationReader {
   async #resume(
     userId: string,
     conversationId: string,
-    cursor: Cursor,
+    { cursor, erased }: { cursor: Cursor; erased: number },
     following: Following,
     sink: ReaderSink,
   ): Promise<boolean> {
-    const { conversation, events } = await this.#stored(userId, conversationId, cursor)
-    if (events === null) return false
-    sink.begin({ conversation, cursor, snapshot: null })
+    const { conversation, events, erased: erasedNow } = await this.#stored(userId, conversationId, cursor)
+    if (events === null || erased !== erasedNow) return false
+    sink.begin({ conversation, cursor, erased, snapshot: null })
     following.begin(cursor, events.entries)
     return true
   }
@@ -78,11 +80,12 @@ export class ConversationReader {
     userId: string,
     conversationId: string,
     cursor: Cursor,
-  ): Promise<{ conversation: Conversation; events: StoredEvents | null }> {
+  ): Promise<{ conversation: Conversation; erased: number; events: StoredEvents | null }> {
     const view = await this.#view(userId, conversationId, cursor)
     const entries = isProvable(cursor, view) ? replay(view) : null
     const isUnderWay = view.running !== null || view.queued.length > 0
-    return { conversation: view.conversation, events: entries && { entries, isUnderWay } }
+    const { conversation, erased } = view
+    return { conversation, erased, events: entries && { entries, isUnderWay } }
   }
 
   async #beginAtSnapshot(
@@ -106,7 +109,7 @@ export class ConversationReader {
             ended: false,
           }
     const snapshot = { messages: view.messages, reply, queued: view.queued }
-    sink.begin({ conversation: view.conversation, cursor, snapshot })
+    sink.begin({ conversation: view.conversation, cursor, erased: view.erased, snapshot })
     following.begin(cursor, [])
   }
 
@@ -125,8 +128,10 @@ function isNewer(live: { attempt: number; text: string }, stored: { attempt: num
 /** Whether everything after the cursor is in the view: never a silent gap. */
 function isProvable(cursor: Cursor, { messages, ends, running, newest }: ConversationView): boolean {
   if (messages.length > limits.resumeMaxMessages) return false
-  if (cursor.message > newest.message) return false
-  if (cursor.reply > Math.max(newest.endedReply, running?.position ?? -1)) return false
+  const newestReply = Math.max(newest.endedReply, running?.position ?? -1)
+  // The newest message may have been erased; then its reply, which comes after it, says that there was one.
+  if (cursor.message > Math.max(newest.message, newestReply)) return false
+  if (cursor.reply > newestReply) return false
   if (cursor.reply === running?.position) return !cursor.ended && cursor.attempt <= running.attempt
   const stored = messages.find((message) => message.role === "assistant" && message.position === cursor.reply)
   if (cursor.reply === -1) return cursor.ended

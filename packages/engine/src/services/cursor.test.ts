@@ -16,7 +16,9 @@ test("a cursor comes back as it was", () => {
   })
   fc.assert(
     fc.property(cursor, (given) => {
-      expect(decodeCursor(conversationId, encodeCursor(prefix, given))).toEqual(given)
+      expect(decodeCursor(conversationId, encodeCursor(prefix, given))).toEqual({ cursor: given, erased: 0 })
+      const later = encodeCursor(cursorPrefix(conversationId, 40), given)
+      expect(decodeCursor(conversationId, later)).toEqual({ cursor: given, erased: 40 })
     }),
   )
 })

@@ -1,16 +1,21 @@
 import type { Cursor } from "../ports.ts"
 
 /**
- * The wire form of a cursor: `<conversation>.<message>.<reply>.<attempt>.<offset>[.e]`, the conversation as base64url,
+ * The wire form of a cursor: `<conversation>[~<erased>].<message>.<reply>.<attempt>.<offset>[.e]`, the conversation as base64url,
  * numbers in base 36 and one up, so that -1 has no sign. Opaque to clients; it grants nothing, for every read checks the owner.
  */
-const pattern = /^([\w-]{22})\.([0-9a-z]{1,6})\.([0-9a-z]{1,6})\.([0-9a-z]{1,4})\.([0-9a-z]{1,6})(\.e)?$/
+const pattern =
+  /^([\w-]{22})(?:~([0-9a-z]{1,6}))?\.([0-9a-z]{1,6})\.([0-9a-z]{1,6})\.([0-9a-z]{1,4})\.([0-9a-z]{1,6})(\.e)?$/
 
 const maxPosition = 2 ** 31 - 2
 
-/** The part of a conversation's cursors that never changes. */
-export function cursorPrefix(conversationId: string): string {
-  return Buffer.from(conversationId.replaceAll("-", ""), "hex").toString("base64url")
+/**
+ * The part of a conversation's cursors that changes with no word.
+ * @param erased how many messages were erased: a reader that has not heard of one of them must not resume
+ */
+export function cursorPrefix(conversationId: string, erased = 0): string {
+  const conversation = Buffer.from(conversationId.replaceAll("-", ""), "hex").toString("base64url")
+  return erased === 0 ? conversation : `${conversation}~${erased.toString(36)}`
 }
 
 export function encodeCursor(prefix: string, { message, reply, attempt, offset, ended }: Cursor): string {
@@ -19,11 +24,18 @@ export function encodeCursor(prefix: string, { message, reply, attempt, offset, 
 }
 
 /** Null for what is no cursor, or another conversation's. */
-export function decodeCursor(conversationId: string, text: string): Cursor | null {
+export function decodeCursor(conversationId: string, text: string): { cursor: Cursor; erased: number } | null {
   const match = pattern.exec(text)
   if (match === null || match[1] !== cursorPrefix(conversationId)) return null
-  const [message, reply, attempt, offset] = match.slice(2, 6).map((part) => Number.parseInt(part, 36))
+  const [message, reply, attempt, offset] = match.slice(3, 7).map((part) => Number.parseInt(part, 36))
   // Positions are 32-bit in the database.
   if (message! > maxPosition || reply! > maxPosition) return null
-  return { message: message! - 1, reply: reply! - 1, attempt: attempt!, offset: offset!, ended: match[6] !== undefined }
+  const cursor = {
+    message: message! - 1,
+    reply: reply! - 1,
+    attempt: attempt!,
+    offset: offset!,
+    ended: match[7] !== undefined,
+  }
+  return { cursor, erased: Number.parseInt(match[2] ?? "0", 36) }
 }

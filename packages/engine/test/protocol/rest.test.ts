@@ -227,6 +227,7 @@ describeDatabases("REST", (database) => {
       "/conversations/{id}",
       "/conversations/{id}/events",
       "/conversations/{id}/messages",
+      "/conversations/{id}/messages/{message_id}",
       "/dev/token",
       "/health",
       "/ready",

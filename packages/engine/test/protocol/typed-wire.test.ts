@@ -304,6 +304,35 @@ describeDatabases("grizz.v1", (database) => {
     expect((await turn(wire, "again", "fine")).message.content).toBe("fine")
   })
 
+  test("an erased message leaves history and every device, and a device that missed it gets a snapshot", async () => {
+    const [wire, other] = [await user.connect(conversationId), await user.connect(conversationId)]
+    const { cursor } = await turn(wire, "my secret", "noted")
+    const { message } = await other.next("message.added")
+    await other.next("reply.ended")
+    expect((await user.request("DELETE", `/conversations/${conversationId}/messages/${message.id}`)).status).toBe(204)
+    for (const device of [wire, other]) {
+      const removed = await device.next("message.removed")
+      expect(removed.message_id).toBe(message.id)
+      const resumed = await user.connect(conversationId, removed.cursor)
+      expect(resumed.frames[0]).toMatchObject({ messages: null })
+    }
+    const late = await user.connect(conversationId, cursor)
+    expect(late.frames[0]).toMatchObject({ messages: [{ content: "noted", position: 1 }], reply: null })
+    expect((await user.request("DELETE", `/conversations/${conversationId}/messages/${message.id}`)).status).toBe(404)
+    await turn(wire, "what did I say?", "I cannot know")
+    expect(model.asked).toEqual(["noted", "what did I say?"])
+  })
+
+  test("erasing what is being answered stops the answer", async () => {
+    const wire = await user.connect(conversationId)
+    wire.say(randomUUID(), "my secret")
+    const { message } = await wire.next("message.added")
+    model.say("half")
+    await wire.next("reply.delta")
+    await user.request("DELETE", `/conversations/${conversationId}/messages/${message.id}`)
+    expect(await wire.next("reply.ended")).toMatchObject({ status: "stopped" })
+  })
+
   test("deleting a conversation stops its reply and closes its sockets with 4404", async () => {
     const wire = await user.connect(conversationId)
     wire.say(randomUUID(), "go")

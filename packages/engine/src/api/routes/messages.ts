@@ -3,11 +3,16 @@ import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod"
 import * as z from "zod"
 import { ChatError } from "../../core/errors.ts"
 import type { TokenVerifier } from "../../ports.ts"
+import type { ChatService } from "../../services/chat-service.ts"
 import type { ConversationService } from "../../services/conversation-service.ts"
 import { parseId, requireUser } from "../authenticate.ts"
 import { messageResource } from "../wire.ts"
 
-export function messageRoutes(conversations: ConversationService, verifier: TokenVerifier): FastifyPluginAsyncZod {
+export function messageRoutes(
+  conversations: ConversationService,
+  chat: ChatService,
+  verifier: TokenVerifier,
+): FastifyPluginAsyncZod {
   return async (app) => {
     app.addHook("onRequest", requireUser(verifier))
     app.addHook("onSend", async (_, reply) => void reply.header("cache-control", "no-store"))
@@ -25,6 +30,19 @@ export function messageRoutes(conversations: ConversationService, verifier: Toke
       const request = { limit: query.limit, before, superseded: query.superseded === "true" }
       const { items, next } = await conversations.history(userId, parseId(params.id, "conversation"), request)
       return { data: items.map(messageResource), next_cursor: next === null ? null : String(next) }
+    })
+
+    const erase = {
+      tags: ["Messages"],
+      security: [{ bearer: [] }],
+      summary: "Erases a message: its text is nowhere any more",
+      params: z.object({ id: z.string(), message_id: z.string() }),
+      response: { 204: z.null(), "4xx": problem, "5xx": problem },
+    }
+    app.delete("/conversations/:id/messages/:message_id", { schema: erase }, async ({ userId, params }, reply) => {
+      const conversationId = parseId(params.id, "message")
+      await chat.eraseMessage(userId, conversationId, parseId(params.message_id, "message"))
+      return reply.code(204).send(null)
     })
   }
 }
