@@ -103,6 +103,10 @@ export function reduce(state: ConversationState, event: ConversationEvent): Conv
       return delta(state, event)
     case "reply.ended":
       return ended(state, event)
+    case "message.removed": {
+      const messages = state.messages.filter(({ id }) => id !== event.message_id)
+      return { ...state, messages, cursor: event.cursor }
+    }
     case "error":
       return refused(state, event)
     case "connection.changed":

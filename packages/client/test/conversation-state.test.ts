@@ -228,6 +228,26 @@ describe("the state of a conversation", () => {
     expect(state.replyErrors[replyId]?.code).toBe("model_timeout")
   })
 
+  test("drops a message that was erased, and keeps the cursor of that", () => {
+    const engine = new ModelEngine()
+    const state = reduce(initialState, engine.snapshot(50))
+    const message = {
+      id: "0197a3c2-9a00-7000-8000-000000000001",
+      conversation_id: conversation.id,
+      position: 0,
+      role: "user",
+      content: "my secret",
+      metadata: null,
+      status: "sent",
+      created_at: "2026-11-23T06:34:50.000000Z",
+    } as const
+    const heard = reduce(state, { type: "message.added", message, reply_id: replyIdOf(message.id), cursor: "a" })
+    expect(heard.messages.map(({ id }) => id)).toContain(message.id)
+    const erased = reduce(heard, { type: "message.removed", message_id: message.id, cursor: "b" })
+    expect(erased.messages.map(({ id }) => id)).not.toContain(message.id)
+    expect(erased.cursor).toBe("b")
+  })
+
   test("is not changed by a frame of a newer engine", () => {
     const state = reduce(initialState, {
       type: "ready",
