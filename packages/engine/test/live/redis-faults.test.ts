@@ -83,7 +83,7 @@ describeTwoNodes("two nodes when Redis", (world) => {
     other.stop()
   })
 
-  test("is full: the text comes from the database, and the end at once", async () => {
+  test("is full: the text comes from the database, and the next reply as before", async () => {
     const { server, nodes, ledger, near, far } = world()
     const writer = world().begin(nodes[0])
     writer.append("before, ")
@@ -102,6 +102,20 @@ describeTwoNodes("two nodes when Redis", (world) => {
     await far.hears("ended r3")
     world().expectWhole(near, far)
     expect(nodes.map(({ changes }) => changes)).toEqual([["up"], ["up"]])
+  })
+
+  test("is full when a reply ends: readers elsewhere are told to look, and need not notice the silence", async () => {
+    const { server, nodes, far } = world()
+    const writer = world().begin(nodes[0])
+    writer.append("all of it")
+    await far.reads("r1", "all of it")
+    await server.fill(true)
+    const endedAtMs = performance.now()
+    world().finish(writer)
+    await far.hears("ended r1")
+    expect(performance.now() - endedAtMs).toBeLessThan(2500)
+    await server.fill(false)
+    world().expectWhole(far)
   })
 
   test("is cut off from the writer alone: the silence is noticed, and the database asked", async () => {

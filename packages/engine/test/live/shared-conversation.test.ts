@@ -77,6 +77,17 @@ describe.skipIf(isMissing)(`the database is asked${isMissing ? ": no redis-serve
     expect(isDueAfter(3500)).toBe(true)
   })
 
+  test("when a reply that was taken over is silent, though its late owner here goes on", async () => {
+    await join()
+    announce(0)
+    const late = { kind: "reply" as const, reply: ledger.reply(1), text: "", end: null }
+    conversation.start(late)
+    conversation.receive({ type: "whole", reply: ledger.reply(1, 2), text: "", end: null })
+    conversation.append(late, "late")
+    expect(isDueAfter(3500)).toBe(true)
+    expect(device.texts.get("r1")).toBe("")
+  })
+
   test("for a reader that joins in mid-reply, and hears nothing of it", async () => {
     await join({ message: 0, reply: 1, attempt: 1, offset: 3, ended: false })
     expect(isDueAfter(2500)).toBe(false)
@@ -127,6 +138,28 @@ describe.skipIf(isMissing)(`the database is asked${isMissing ? ": no redis-serve
     expect(isDueAfter(1100)).toBe(true)
     await conversation.look()
     expect(slow.events).toEqual(["said m0", "said m2"])
+  })
+
+  test("again, for a reader that came while it answered and is further back", async () => {
+    const { promise: isAsked, resolve: answer } = Promise.withResolvers<void>()
+    for (const position of [0, 2, 4]) ledger.say(position)
+    const following = conversation.follow(device, async (after) => {
+      const stored = await ledger.read(after)
+      await isAsked
+      return stored
+    })
+    await following.ready
+    following.begin({ ...beginning, message: 2 }, [])
+    const looked = conversation.look()
+    const later = new Device()
+    conversation.follow(later, ledger.read).begin(beginning, [])
+    answer()
+    await looked
+    expect(device.events).toEqual(["said m4"])
+    expect(later.events).toEqual([])
+    await conversation.look()
+    expect(later.events).toEqual(["said m0", "said m2", "said m4"])
+    expect(device.events).toEqual(["said m4"])
   })
 
   test("not for a piece that comes while the stream is read: it waits for what is before it", async () => {
