@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto"
 import { once } from "node:events"
 import { request } from "node:http"
 import type { IncomingMessage } from "node:http"
-import { afterEach, beforeEach, expect, test } from "vitest"
+import { afterEach, beforeEach, expect, test, vi } from "vitest"
 import { describeDatabases } from "../support/describe-databases.ts"
 import { startTestEngine, type TestEngine, type TestUser } from "../support/engine.ts"
 import { ScriptedModel } from "../support/scripted-model.ts"
@@ -168,4 +168,26 @@ describeDatabases("GET …/events", (database) => {
     response.pause()
     return response
   }
+})
+
+describeDatabases("an open event stream", (database) => {
+  afterEach(() => vi.useRealTimers())
+
+  test("gets a comment every 15 s, while nothing happens", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] })
+    const model = new ScriptedModel()
+    const env = { DRAIN_TIMEOUT_MS: "0" }
+    const engine = await startTestEngine({ database: database(), script: model.script, env })
+    const user = await engine.user()
+    const conversationId = await user.today()
+    const streams = [await user.follow(conversationId), await user.sayOverHttp(conversationId, randomUUID(), "go")]
+    for (let times = 1; times <= 3; times += 1) {
+      vi.advanceTimersByTime(14_999)
+      for (const stream of streams) expect(stream.comments).toBe(times - 1)
+      vi.advanceTimersByTime(1)
+      for (const stream of streams) await stream.commented(times)
+    }
+    for (const stream of streams) stream.cut()
+    await engine.close()
+  })
 })

@@ -156,6 +156,27 @@ describeDatabases("POST …/messages", (database) => {
     expect(wire.frames[0]).toMatchObject({ messages: [{ content: "one" }, { content: "eins" }] })
   })
 
+  test("a turn hears that its message was erased, and is gone for a repeat; ids know of every erasure", async () => {
+    const before = randomUUID()
+    const first = user.request<Turn>("POST", path, { id: before, content: "before" })
+    model.finish()
+    await first
+    await user.request("DELETE", `${path}/${before}`)
+    const id = randomUUID()
+    const stream = await user.sayOverHttp(conversationId, id, "my secret")
+    model.say("half")
+    const { cursor } = await stream.next("reply.delta")
+    expect((await user.connect(conversationId, cursor)).frames[0]).toMatchObject({ cursor, messages: null })
+    await user.request("DELETE", `${path}/${id}`)
+    expect(await stream.next("message.removed")).toMatchObject({ message_id: id })
+    const ended = await stream.next("reply.ended")
+    expect(ended).toMatchObject({ status: "stopped" })
+    const resumed = await user.connect(conversationId, ended.cursor)
+    expect(resumed.frames[0]).toMatchObject({ cursor: ended.cursor, messages: null })
+    const again = await user.request("POST", path, { id, content: "my secret" })
+    expect(again).toMatchObject({ status: 404, body: { code: "not_found" } })
+  })
+
   test("a failed reply is a 201 too, whose status says so", async () => {
     const answer = user.request<Turn>("POST", path, { id: randomUUID(), content: "go" })
     model.say("half", { cut: true })

@@ -14,6 +14,8 @@ export class SseStream {
   readonly response: Response
   /** In order; `id` is null where the event had none. */
   readonly events: { id: string | null; frame: ServerFrame }[] = []
+  /** How many comments came. */
+  comments = 0
   /** Lines that were neither data, nor an id, nor a comment. */
   readonly otherLines: string[] = []
   /** Resolves when the answer is over: true when the server ended it properly. */
@@ -58,6 +60,15 @@ export class SseStream {
     }
   }
 
+  /** Waits until so many comments have come. */
+  async commented(times: number): Promise<void> {
+    while (this.comments < times) {
+      if (this.#isOver) throw new Error("over")
+      await this.#wake.promise
+      this.#wake = Promise.withResolvers()
+    }
+  }
+
   /** Hangs up. */
   cut(): void {
     this.#abort.abort()
@@ -92,6 +103,7 @@ export class SseStream {
     const values = (field: string) =>
       lines.filter((line) => line.startsWith(`${field}: `)).map((line) => line.slice(field.length + 2))
     this.otherLines.push(...lines.filter((line) => !/^(?:data: |id: |:)/.test(line)))
+    this.comments += lines.filter((line) => line.startsWith(":")).length
     const data = values("data")
     if (data.length === 0) return
     this.events.push({ id: values("id")[0] ?? null, frame: serverFrame.parse(JSON.parse(data.join("\n"))) })

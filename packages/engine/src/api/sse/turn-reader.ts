@@ -4,6 +4,8 @@ import type { Beginning, ReaderSink } from "../../services/conversation-reader.t
 
 /** Who hears a turn: from its `message.added` to its `reply.ended`. */
 export interface TurnAudience {
+  /** How many messages were erased from the conversation until now; comes before the events that know of it. */
+  setErased(count: number): void
   /** False: full, until the reader of the conversation is resumed. */
   write(event: ConversationEvent, cursor: Cursor): boolean
   /** The conversation's reader is over, and the turn's end was not heard. */
@@ -28,12 +30,16 @@ export class TurnReader implements ReaderSink {
 
   begin(beginning: Beginning): void {
     this.#beginning = beginning
+    this.#audience.setErased(beginning.erased)
   }
 
   write(event: ConversationEvent, cursor: Cursor): boolean {
-    if (this.#held === null) return this.#belongs(event) ? this.#audience.write(event, cursor) : true
-    this.#held.push({ event, cursor: { ...cursor } })
-    return true
+    if (this.#held !== null) {
+      this.#held.push({ event, cursor: { ...cursor } })
+      return true
+    }
+    if (event.type === "message.removed") this.#audience.setErased(event.count)
+    return this.#belongs(event) ? this.#audience.write(event, cursor) : true
   }
 
   close(reason: "deleted" | "too_slow"): void {

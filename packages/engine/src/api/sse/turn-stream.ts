@@ -13,6 +13,10 @@ export class TurnStream implements TurnAudience {
     this.#encoder = new FrameEncoder(conversationId)
   }
 
+  setErased(count: number): void {
+    this.#encoder.erased = count
+  }
+
   write(event: ConversationEvent, cursor: Cursor): boolean {
     const hasRoom = this.#stream.write(this.#encoder.event(event, cursor), this.#encoder.cursor(cursor))
     if (event.type === "reply.ended") this.#stream.end()

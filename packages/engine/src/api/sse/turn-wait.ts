@@ -29,6 +29,8 @@ export class TurnWait implements TurnAudience, LongAnswer {
     return this.#turn.promise
   }
 
+  setErased(): void {}
+
   write(event: ConversationEvent): boolean {
     if (event.type === "message.added") this.#message = event.message
     else if (event.type === "reply.ended" && this.#message !== null) {
