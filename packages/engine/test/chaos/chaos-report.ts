@@ -1,4 +1,5 @@
 import type { ChaosResult } from "./chaos-run.ts"
+import type { StoredReply } from "./ledger.ts"
 import { plants } from "./plant.ts"
 import { violationKinds, type ViolationKind } from "./told.ts"
 
@@ -27,6 +28,10 @@ export function describeRun(result: ChaosResult): string {
         ["replies of more than one attempt", stored.replies.filter(({ attempt }) => attempt > 1).length],
         ["superseded by a retry", stored.replies.filter(({ supersededBy }) => supersededBy !== null).length],
         ["calls recorded", sum(({ calls }) => calls)],
+        [
+          "calls handed over by a shutdown, recorded",
+          stored.replies.reduce((total, reply) => total + handedOver(reply), 0),
+        ],
         ["calls the model got", model.all],
         ["of these, paid", model.paid],
       ],
@@ -53,6 +58,11 @@ export function describeRun(result: ChaosResult): string {
   )
   const title = `${options.minutes} minutes, seed ${options.seed}, ${options.users} users, ${hasRedis ? "with" : "without"} Redis, healed after ${(healedMs / 1000).toFixed(1)} s`
   return [title, "", "| | what | count |", "| --- | --- | ---: |", ...rows].join("\n")
+}
+
+/** An attempt that does not count as a call was handed over; the last one of a reply ended for its owner made none. */
+function handedOver({ attempt, calls, errorCode }: StoredReply): number {
+  return Math.max(0, attempt - calls - (errorCode === "interrupted" ? 1 : 0))
 }
 
 function countOf({ told }: ChaosResult, kind: ViolationKind): number {

@@ -17,7 +17,7 @@ export class Stage {
   nodes: ChaosNode[] = []
   redis: RedisServer | null = null
   /** What no log may hold. */
-  readonly secrets: (string | RegExp)[] = [markerPattern, /river 🏞️|éclair/]
+  readonly secrets: (string | RegExp)[] = [markerPattern, /river 🏞️|e\u0301clair/u]
   readonly #signingSecret = randomBytes(24).toString("hex")
   #postgres: ChaosPostgres | null = null
   #book: ModelBook | null = null
