@@ -124,6 +124,24 @@ for (const { name, isMissing, server, open } of kinds) {
       expect(slow.closed).toBe("too_slow")
     })
 
+    test("messages count like text for a reader that does not drain, and what it has drained does not", () => {
+      const ledger = new Ledger()
+      const slow = new Device()
+      slow.room = 1
+      const following = log.follow(ledger.conversationId, slow, ledger.read)
+      following.begin(beginning, [])
+      const say = (place: number) =>
+        log.announce({ ...ledger.message(place), content: "x".repeat(100_000) }, `r${place}`)
+      for (let place = 0; place < 10; place++) say(place)
+      expect(slow.closed).toBeNull()
+      slow.room = 6
+      following.resume()
+      for (let place = 10; place < 14; place++) say(place)
+      expect(slow.closed).toBeNull()
+      for (let place = 14; place < 20; place++) say(place)
+      expect(slow.closed).toBe("too_slow")
+    })
+
     test("nothing is held once replies have ended and readers have gone", () => {
       const ledger = new Ledger()
       const following = log.follow(ledger.conversationId, new Device(), ledger.read)

@@ -105,6 +105,15 @@ describe.skipIf(isMissing)(`the database is asked${isMissing ? ": no redis-serve
     expect(isDueAfter(60_000)).toBe(false)
   })
 
+  test("after a moment, by a reader that comes when Redis has just frozen", async () => {
+    server.freeze()
+    const beganAtMs = performance.now()
+    const following = await join()
+    expect(performance.now() - beganAtMs).toBeLessThan(600)
+    server.thaw()
+    following.stop()
+  })
+
   test("once a second at most, and again for what a full reader could not take", async () => {
     const following = await join()
     device.room = 1
