@@ -43,8 +43,6 @@ export class Follower implements Following {
   /** Erased messages not yet told. */
   #removals: ConversationEvent[] = []
   #written = 0
-  /** UTF-16 units appended while full. */
-  #behind = 0
 
   constructor({ feed, sink, ready, onStop }: FollowerOptions) {
     this.#feed = feed
@@ -78,7 +76,6 @@ export class Follower implements Following {
     const cursor = this.#cursor
     if (cursor === null) return
     this.#isFull = false
-    this.#behind = 0
     let next = 0
     while (next < this.#stored.length && !this.#isFull) this.#advance(cursor, this.#stored[next++]!)
     // The last one may have been cut short by a full reader; the cursor makes seeing it again harmless.
@@ -103,7 +100,10 @@ export class Follower implements Following {
   }
 
   take(entry: LogEntry): void {
-    if (!this.#isLive || this.#cursor === null) return
+    if (!this.#isLive || this.#cursor === null) {
+      this.#endIfTooSlow()
+      return
+    }
     const before = this.#written
     this.#advanceInOrder(this.#cursor, entry)
     if (!this.#isBlocked) return
@@ -130,8 +130,7 @@ export class Follower implements Following {
   takeDelta(entry: ReplyEntry, offset: number, event: ConversationEvent & { type: "reply.delta" }): void {
     const cursor = this.#cursor
     if (!this.#isLive || cursor === null) {
-      this.#behind += event.text.length
-      if (this.#isFull && this.#behind > backlogMaxLength) this.close("too_slow")
+      this.#endIfTooSlow()
       return
     }
     const follows =
@@ -139,6 +138,15 @@ export class Follower implements Following {
     if (!follows || cursor.ended) return this.#advanceInOrder(cursor, entry)
     cursor.offset += event.text.length
     this.#write(event, cursor)
+  }
+
+  /** Bounds what is kept for a reader that does not drain. */
+  #endIfTooSlow(): void {
+    const cursor = this.#cursor
+    if (!this.#isFull || cursor === null) return
+    let waiting = 0
+    for (const entry of this.#feed.entries) waiting += lengthAfter(cursor, entry)
+    if (waiting > backlogMaxLength) this.close("too_slow")
   }
 
   /** Sees every entry, again as long as that lets another one go on. */
@@ -193,4 +201,11 @@ export class Follower implements Following {
     this.#isFull = true
     this.#isLive = false
   }
+}
+
+/** How much of an entry's text a reader at this cursor has not seen, in UTF-16 units. */
+function lengthAfter(cursor: Cursor, entry: LogEntry): number {
+  if (entry.kind === "message") return entry.message.position > cursor.message ? entry.message.content.length : 0
+  if (entry.reply.position !== cursor.reply) return entry.reply.position > cursor.reply ? entry.text.length : 0
+  return entry.reply.attempt > cursor.attempt ? entry.text.length : Math.max(0, entry.text.length - cursor.offset)
 }
