@@ -5,6 +5,8 @@ export interface Command {
   readonly name: string
   /** How often, in relation to the others. */
   readonly weight: number
+  /** Something that may cost a reply its owner. */
+  readonly isRough?: boolean
   run(simulation: Simulation): boolean
 }
 
@@ -107,15 +109,22 @@ const nodes: Command[] = [
     run: (all) =>
       using(all.world.random.pick(all.processes.filter(({ canBeat }) => canBeat)), (one) => void one.beat()),
   },
-  { name: "a moment", weight: 10, run: (all) => using(all, () => all.passTime(all.world.random.between(1, 1500))) },
+  {
+    name: "a moment",
+    weight: 10,
+    isRough: true,
+    run: (all) => using(all, () => all.passTime(all.world.random.between(1, 1500))),
+  },
   {
     name: "a while",
     weight: 1.5,
+    isRough: true,
     run: (all) => using(all, () => all.passTime(all.world.random.between(5000, 40_000))),
   },
   {
     name: "freeze",
     weight: 0.8,
+    isRough: true,
     run: (all) => {
       const process = up(all)
       return using(process?.isDraining ? null : process, ({ life }) => (life.state = "frozen"))
@@ -132,6 +141,7 @@ const nodes: Command[] = [
   {
     name: "cut off",
     weight: 0.4,
+    isRough: true,
     run: (all) => using(up(all), ({ life }) => (life.isCutOff = true)),
   },
   {
@@ -142,10 +152,16 @@ const nodes: Command[] = [
         life.isCutOff = false
       }),
   },
-  { name: "crash", weight: 0.6, run: (all) => using(all.world.random.pick(all.processes), (one) => all.crash(one)) },
+  {
+    name: "crash",
+    weight: 0.6,
+    isRough: true,
+    run: (all) => using(all.world.random.pick(all.processes), (one) => all.crash(one)),
+  },
   {
     name: "deploy",
     weight: 0.4,
+    isRough: true,
     run: (all) => {
       const process = up(all)
       return using(process?.isDraining ? null : process, (one) => void one.drain(all.world.random.between(0, 3000)))

@@ -35,6 +35,7 @@ export class Ledger {
   readonly #accepted = new Map<string, string>()
   /** By reply id, the attempt during which its stop was committed. */
   readonly #stopped = new Map<string, number>()
+  readonly #told = new Set<string>()
   readonly #calls = new Map<string, ModelCall[]>()
   readonly #handedOver = new Map<string, number>()
   /** Rare things that happened, so that a test can tell that they are tried. */
@@ -90,9 +91,18 @@ export class Ledger {
     }
   }
 
-  /** The process does not know what it committed, so that its log may go on without it. */
-  answerLost(method: string, result: unknown): void {
-    this.seen.add(`the answer to "${method}" was lost`)
+  /** Heartbeats tell a process what to stop: from then on it must not produce it. */
+  answered(owner: string, method: string, result: unknown): void {
+    if (method !== "heartbeat") return
+    for (const replyId of (result as Heartbeat).stopped) this.#told.add(`${owner} stops ${replyId}`)
+  }
+
+  produced(owner: string, { id }: RunningReply): void {
+    this.world.check(!this.#told.has(`${owner} stops ${id}`), () => `${id}: produced after its stop was told`)
+  }
+
+  /** Committed after its process gave up, so that its log may go on without it. */
+  committedUnheard(method: string, result: unknown): void {
     if (method !== "accept") return
     const accepted = result as Accepted
     if (accepted.outcome === "accepted") this.onChange(accepted.message.conversationId, null)
@@ -125,6 +135,10 @@ export class Ledger {
       const allowed = this.#maxCalls + (this.#handedOver.get(reply.id) ?? 0)
       world.check(this.#ended.has(reply.id), () => `reply ${reply.id} has no end`)
       world.check(calls <= Math.min(reply.attempt, allowed), () => `reply ${reply.id}: ${calls} model calls`)
+      world.check(
+        !world.isCalm || reply.attempt === 1,
+        () => `reply ${reply.id}: attempt ${reply.attempt} for no reason`,
+      )
       world.check(reply.calls <= this.#maxCalls, () => `reply ${reply.id}: ${reply.calls} calls counted`)
     }
     for (const { id, messages, replies } of store.conversations) {

@@ -26,7 +26,8 @@ export function scriptedAgent({ life, log, ledger, running }: ScriptedAgentOptio
   return {
     answer: ({ onText, signal }) =>
       new Promise<ModelResult>((resolve, reject) => {
-        const call = ledger.modelCalled(log.begun!)
+        const reply = log.begun!
+        const call = ledger.modelCalled(reply)
         const settle = (task: () => void) => {
           running.delete(scripted)
           task()
@@ -34,6 +35,7 @@ export function scriptedAgent({ life, log, ledger, running }: ScriptedAgentOptio
         const scripted: RunningCall = {
           life,
           say: (text) => {
+            ledger.produced(life.owner, reply)
             call.said += text
             onText(text)
           },

@@ -45,7 +45,14 @@ export class SimulatedSender {
   send(process: SimulatedProcess, outgoing: Outgoing): void {
     const { conversationId, messageId, content } = outgoing
     this.#request(process, async () => {
-      await process.chat.accept({ userId: this.#userId, conversationId, messageId, content, metadata: null })
+      const message = { userId: this.#userId, conversationId, messageId, content, metadata: null }
+      try {
+        await process.chat.accept(message)
+      } catch (error) {
+        // It may be committed, and nobody announces it.
+        this.#ledger.onChange(conversationId, null)
+        throw error
+      }
       const isStored = this.#ledger.acceptedMessages.has(messageId)
       this.#ledger.world.check(isStored, () => `message ${messageId} was acknowledged before its commit`)
       // The acknowledgement may get lost on its way to the client.

@@ -37,7 +37,8 @@ export class Simulation {
     this.world = world
     this.#maxCalls = random.between(1, 3)
     this.#concurrentSends = random.pick(["enqueue", "enqueue", "interrupt", "reject"] as const)!
-    world.faultRate = random.pick([0, 0.03, 0.15])!
+    world.faultRate = random.pick([0, 0.03, 0.15, 0.3])!
+    world.isCalm = world.faultRate === 0 && random.chance(0.3)
     this.store = new MemoryReplyStore({ now: () => world.timeMs, leaseMs })
     this.ledger = new Ledger(world, this.store, { leaseMs, maxCalls: this.#maxCalls })
     this.ledger.onChange = (conversationId, owner) => this.#moveReaders(conversationId, owner)
@@ -52,7 +53,9 @@ export class Simulation {
     }
     this.nodes = Array.from({ length: random.between(1, 3) }, () => this.start())
     // Each run has its own habits: some never crash, some hardly beat.
-    this.#weights = commands.map(({ weight }) => weight * random.pick([0.3, 1, 1, 3])!)
+    this.#weights = commands.map(({ weight, isRough }) =>
+      isRough && world.isCalm ? 0 : weight * random.pick([0.3, 1, 1, 3])!,
+    )
   }
 
   get processes(): SimulatedProcess[] {

@@ -23,15 +23,18 @@ export function storeLink(world: World, life: ProcessLife, store: MemoryReplySto
         // The process gave up, but the statement is on its way.
         if (world.random.chance(world.faultRate)) {
           fail()
-          const happen = async () => ledger.answerLost(method, await commit(method, parameters))
+          const happen = async () => ledger.committedUnheard(method, await commit(method, parameters))
           return world.add({ canHappen: () => true, happen: () => void happen() })
         }
         const result = await commit(method, parameters)
         if (world.random.chance(world.faultRate)) {
-          ledger.answerLost(method, result)
+          ledger.seen.add(`the answer to "${method}" was lost`)
           return fail()
         }
-        life.post(() => resolve(result))
+        life.post(() => {
+          ledger.answered(life.owner, method, result)
+          resolve(result)
+        })
       }
       // What a process sent before it died may still arrive.
       const happen = () => {

@@ -13,6 +13,8 @@ export class World {
   timeMs = Date.UTC(2026, 0, 1)
   /** Chance that a call of the database fails, in each of three ways. */
   faultRate = 0
+  /** No process fails and no time passes but the healing's, so that nothing needs a second attempt. */
+  isCalm = false
   readonly violations: string[] = []
   #waiting: Waiting[] = []
   #ids = 0
