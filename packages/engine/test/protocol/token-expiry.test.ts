@@ -45,6 +45,8 @@ describeDatabases("a connection whose token expires", (database) => {
     model.finish()
     await wire.next("reply.ended")
     expect(wire.frames.filter(({ type }) => type === "auth.expiring")).toHaveLength(1)
+    nowMs += 57 * minute
+    await wire.next("auth.expiring")
   })
 
   test("is closed with 4401 where no reply runs, in either mode", async () => {
@@ -63,7 +65,10 @@ describeDatabases("a connection whose token expires", (database) => {
     const { reply_id } = await wire.next("reply.started")
     wire.say(randomUUID(), "queued")
     await wire.next("message.added")
+    const idle = await user.connect((await user.request<{ id: string }>("POST", "/conversations")).body.id)
     nowMs += 10 * minute
+    // Its end shows that the others, whose time is up too, were looked at and left open.
+    expect((await idle.closed).code).toBe(4401)
     const id = randomUUID()
     wire.say(id, "too late")
     expect(await wire.next("error")).toMatchObject({ code: "unauthenticated", ref: id })
