@@ -171,6 +171,19 @@ describe.skipIf(isMissing)(`the database is asked${isMissing ? ": no redis-serve
     expect(device.events).toEqual(["said m4"])
   })
 
+  test("and where it has no such conversation any more, or cannot prove an answer, the reader is closed", async () => {
+    await join()
+    ledger.isDeleted = true
+    await conversation.look()
+    expect(device.closed).toBe("deleted")
+    const behind = new Device()
+    const following = conversation.follow(behind, async () => null)
+    await following.ready
+    following.begin(beginning, [])
+    await conversation.look()
+    expect(behind.closed).toBe("too_slow")
+  })
+
   test("not for a piece that comes while the stream is read: it waits for what is before it", async () => {
     await join({ message: 0, reply: -1, attempt: 0, offset: 0, ended: true })
     const whole = encodeEntry("there", { type: "whole", reply: ledger.reply(1), text: "ab", end: null })
