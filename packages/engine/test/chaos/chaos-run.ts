@@ -11,6 +11,7 @@ import { checkPlain } from "./plain-device.ts"
 import { Random } from "./random.ts"
 import type { Stage } from "./stage.ts"
 import { Told } from "./told.ts"
+import { Witness } from "./witness.ts"
 
 export interface ChaosResult {
   options: ChaosOptions
@@ -39,6 +40,8 @@ export async function runChaos(options: ChaosOptions, folder: string, stage: Sta
   const told = new Told()
   const log = (line: string) => appendFileSync(join(folder, "chaos.log"), `${new Date().toISOString()} ${line}\n`)
   await stage.open(options, folder)
+  const witness = new Witness(stage.postgres.url, told)
+  told.onStored = (id) => void witness.look(id)
   const users = await stage.users(options, told)
   const durationMs = options.minutes * 60_000
   await loadFor(users, Math.min(20_000, durationMs / 6), () => Promise.resolve())
@@ -50,6 +53,7 @@ export async function runChaos(options: ChaosOptions, folder: string, stage: Sta
   stage.model.isCalm = true
   const healedMs = await settle(users, stage)
   log(`healed after ${healedMs} ms`)
+  await witness.close()
   const stored = await stage.postgres.read()
   if (healedMs >= healMaxMs) told.violate("stuck", `not everything was told ${healMaxMs} ms after the last fault`)
   if (options.plant !== null) plantViolation(options.plant, stored)

@@ -171,6 +171,7 @@ export class ChatUser {
         message.replyIds.add(replyId)
         if (message.isAcknowledged) return
         message.isAcknowledged = true
+        told.onStored(messageId)
         told.count("acknowledgements")
         this.#pending.delete(messageId)
         this.#acknowledged.push(message)

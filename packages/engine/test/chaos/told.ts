@@ -5,6 +5,8 @@ export class Told {
   readonly ends = new Map<string, Map<string, number>>()
   readonly violations: Violation[] = []
   readonly counts = new Map<string, number>()
+  /** Called when a client is told for the first time of a message, or of the end of a reply. */
+  onStored: (id: string) => void = () => undefined
 
   /** The same sends and ends, and no violation yet. */
   withoutViolations(): Told {
@@ -24,6 +26,7 @@ export class Told {
 
   /** @param end as it was told, without what differs from device to device */
   ended(replyId: string, end: ToldEnd): void {
+    if (!this.ends.has(replyId)) this.onStored(replyId)
     const ends = this.ends.get(replyId) ?? new Map<string, number>()
     const key = JSON.stringify(end)
     ends.set(key, (ends.get(key) ?? 0) + 1)
