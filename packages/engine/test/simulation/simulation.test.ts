@@ -3,10 +3,14 @@ import { Simulation } from "./simulation.ts"
 
 const runs = 1000
 /** Most runs are short, and every tenth is long: some things need a history. */
-const stepsOf = (seed: number) => (seed % 10 === 0 ? 800 : 150)
+const stepsOf = (seed: number) => (seed % 10 === 0 || found.includes(seed) ? 800 : 150)
+/** Seeds beyond those that found a bug once. */
+const found = [1085, 1969]
 const { SIMULATION_SEED: seedToReplay } = process.env
 const seeds =
-  seedToReplay === undefined ? Array.from({ length: runs }, (_, index) => index + 1) : [Number(seedToReplay)]
+  seedToReplay === undefined
+    ? [...Array.from({ length: runs }, (_, index) => index + 1), ...found]
+    : [Number(seedToReplay)]
 
 /** What a test of this size must have tried. */
 const rare = [
