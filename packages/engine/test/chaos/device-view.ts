@@ -36,6 +36,7 @@ export class DeviceView {
   #lastMessage = -1
   #lastReply = -1
   readonly #ended = new Set<string>()
+  readonly #messages = new Set<string>()
 
   constructor(name: string, events: ViewEvents) {
     this.#name = name
@@ -67,6 +68,7 @@ export class DeviceView {
       case "message.accepted":
         return this.#events.acknowledged(frame.message_id, frame.reply_id)
       case "reply.started":
+        if (!this.#messages.has(frame.message_id)) this.#violate("order", `${frame.reply_id} began before its message`)
         if (this.running !== null)
           this.#violate("order", `${frame.reply_id} began before ${this.running.replyId} ended`)
         this.running = { replyId: frame.reply_id, attempt: frame.attempt, text: "" }
@@ -143,8 +145,10 @@ export class DeviceView {
 
   #put({ id, position, role, content, status }: Message): void {
     this.entries.set(position, { id, role, content, status })
-    if (role === "user") this.#lastMessage = Math.max(this.#lastMessage, position)
-    else {
+    if (role === "user") {
+      this.#lastMessage = Math.max(this.#lastMessage, position)
+      this.#messages.add(id)
+    } else {
       this.#lastReply = Math.max(this.#lastReply, position)
       this.#ended.add(id)
     }
@@ -156,6 +160,7 @@ export class DeviceView {
     this.#lastMessage = -1
     this.#lastReply = -1
     this.#ended.clear()
+    this.#messages.clear()
   }
 
   #violate(kind: ViolationKind, detail: string): void {

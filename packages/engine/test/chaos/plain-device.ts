@@ -63,20 +63,32 @@ export function checkPlain(told: Told, stored: Stored, model: ModelBook, transcr
   const replies = Map.groupBy(stored.replies, ({ messageId }) => messageId)
   const own = stored.messages.filter(({ role, content }) => role === "user" && transcript.sent.includes(content))
   let rest = transcript.text
-  let isCut = false
   for (const { id, content } of own.toSorted((a, b) => a.position - b.position)) {
-    const reply = replies.get(id)?.find(({ position }) => position >= 0)
+    const reply = replies.get(id)?.[0]
     if (rest === "" || reply === undefined) break
     const text = reply.text ?? ""
     if (rest.startsWith(text)) rest = rest.slice(text.length)
     else if (text.startsWith(rest)) rest = ""
-    else {
-      // Another attempt took the reply over, or its acceptance was not known to this socket's node.
-      isCut = reply.attempt > 1 || transcript.errors > 0
+    else if (reply.attempt > 1 || transcript.errors > 0) {
+      // Another attempt took the reply over, or this socket was told that its message failed, and hears no more of it.
       rest = rest.slice(Math.max(...model.callsOf(content).map((call) => commonLength(call.text, rest)), 0))
-    }
+    } else break
   }
-  if (rest !== "" && !isCut) told.violate("text", `${transcript.name}: ${rest.length} units that are no reply to it`)
+  if (rest === "") return
+  const expected = own
+    .flatMap(({ id }) => replies.get(id) ?? [])
+    .map((reply) => ({
+      begin: reply.text?.slice(0, 8),
+      units: reply.text?.length,
+      attempt: reply.attempt,
+      status: reply.status,
+    }))
+  const heard = [...transcript.text.matchAll(/[\da-f]{6}\/\d+ /g)].map(({ index, 0: begin }) => ({ index, begin }))
+  told.violate(
+    "text",
+    `${transcript.name}: the last ${rest.length} of ${transcript.text.length} units are no reply to it; ` +
+      `${transcript.errors} errors, heard ${JSON.stringify(heard)}, stored ${JSON.stringify(expected)}`,
+  )
 }
 
 function commonLength(a: string, b: string): number {
