@@ -124,6 +124,8 @@ export function reduce(state: ConversationState, event: ConversationEvent): Conv
       return { ...state, stopping: [...without(state.stopping, event.replyId), event.replyId] }
     case "earlier.loaded":
       return earlier(state, event.messages, event.hasEarlier)
+    // At the end of its token the connection comes back with a new one.
+    case "auth.expiring":
     case "pong":
     default:
       return state
