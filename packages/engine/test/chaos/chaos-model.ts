@@ -63,7 +63,8 @@ export class ModelBook {
     const calls = this.#calls.get(marker) ?? []
     const random = Random.of(this.#seed, `${marker} ${calls.length}`)
     const behaviour = this.isCalm ? "answers" : behaviourOf(random)
-    const pieces = [`${marker.slice(5, 11)}/${calls.length + 1} `, ...piecesOf(random)]
+    // No other piece has the bracket, so that it is seen where one answer ends and the next begins.
+    const pieces = [`‹${marker.slice(5, 11)}/${calls.length + 1}› `, ...piecesOf(random)]
     calls.push({ text: pieces.join(""), isPaid: behaviour !== "refuses" })
     this.#calls.set(marker, calls)
     this.counts.set(behaviour, (this.counts.get(behaviour) ?? 0) + 1)

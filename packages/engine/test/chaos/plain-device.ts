@@ -1,6 +1,6 @@
 import { WebSocket } from "ws"
-import type { ModelBook } from "./chaos-model.ts"
-import type { Stored } from "./ledger.ts"
+import type { ModelBook, ModelCall } from "./chaos-model.ts"
+import type { Stored, StoredReply } from "./ledger.ts"
 import type { Told } from "./told.ts"
 
 /** What one socket in plain mode said and was told. */
@@ -66,29 +66,40 @@ export function checkPlain(told: Told, stored: Stored, model: ModelBook, transcr
   for (const { id, content } of own.toSorted((a, b) => a.position - b.position)) {
     const reply = replies.get(id)?.[0]
     if (rest === "" || reply === undefined) break
-    const text = reply.text ?? ""
-    if (rest.startsWith(text)) rest = rest.slice(text.length)
-    else if (text.startsWith(rest)) rest = ""
-    else if (reply.attempt > 1 || transcript.errors > 0) {
-      // Another attempt took the reply over, or this socket was told that its message failed, and hears no more of it.
-      rest = rest.slice(Math.max(...model.callsOf(content).map((call) => commonLength(call.text, rest)), 0))
-    } else break
+    const length = toldLength(reply, model.callsOf(content), rest, transcript.errors > 0)
+    if (length === null) break
+    rest = rest.slice(length)
   }
   if (rest === "") return
   const expected = own
     .flatMap(({ id }) => replies.get(id) ?? [])
     .map((reply) => ({
-      begin: reply.text?.slice(0, 8),
+      begin: reply.text?.slice(0, 10),
       units: reply.text?.length,
       attempt: reply.attempt,
       status: reply.status,
     }))
-  const heard = [...transcript.text.matchAll(/[\da-f]{6}\/\d+ /g)].map(({ index, 0: begin }) => ({ index, begin }))
+  const heard = [...transcript.text.matchAll(/‹[^›]+›/g)].map(({ index, 0: begin }) => ({ index, begin }))
   told.violate(
     "text",
     `${transcript.name}: the last ${rest.length} of ${transcript.text.length} units are no reply to it; ` +
       `${transcript.errors} errors, heard ${JSON.stringify(heard)}, stored ${JSON.stringify(expected)}`,
   )
+}
+
+/** How much of what was heard belongs to this reply; null when it cannot be. */
+function toldLength(
+  { text, attempt }: StoredReply,
+  calls: readonly ModelCall[],
+  heard: string,
+  hasFailed: boolean,
+): number | null {
+  const whole = text ?? ""
+  // Another attempt took the reply over, perhaps with less than was heard; or the socket was told that its message
+  // failed, and heard no more of it.
+  if (attempt > 1 || hasFailed) return Math.max(0, ...calls.map((call) => commonLength(call.text, heard)))
+  if (heard.startsWith(whole)) return whole.length
+  return whole.startsWith(heard) ? heard.length : null
 }
 
 function commonLength(a: string, b: string): number {
