@@ -47,7 +47,7 @@ export async function runChaos(options: ChaosOptions, folder: string, stage: Sta
   await loadFor(users, Math.min(20_000, durationMs / 6), () => Promise.resolve())
   await settle(users, stage)
   const baseline = await footprints(users, stage)
-  const faults = new Faults(stage, Random.of(options.seed, "faults"), log)
+  const faults = new Faults(stage, Random.of(options.seed, "faults"), durationMs / 4, log)
   await loadFor(users, durationMs, (signal) => faults.make(signal))
   log("the faults are over")
   stage.model.isCalm = true

@@ -27,12 +27,15 @@ export class Faults {
   readonly counts = new Map<string, number>()
   readonly #targets: FaultTargets
   readonly #random: Random
+  readonly #longestMs: number
   readonly #log: (line: string) => void
   readonly #busy = new Set<string>()
   readonly #underWay = new Set<Promise<void>>()
 
-  constructor(targets: FaultTargets, random: Random, log: (line: string) => void) {
+  /** @param longestMs how long a fault lasts at most */
+  constructor(targets: FaultTargets, random: Random, longestMs: number, log: (line: string) => void) {
     this.#targets = targets
+    this.#longestMs = longestMs
     this.#random = random
     this.#log = log
   }
@@ -60,6 +63,11 @@ export class Faults {
     this.#underWay.add(done)
   }
 
+  /** For so many ms, or as long as a fault may last at most. */
+  async #wait(minMs: number, maxMs: number): Promise<void> {
+    await delay(Math.min(this.#random.between(minMs, maxMs), this.#longestMs))
+  }
+
   #choices(): Fault[] {
     const { nodes, redis } = this.#targets
     return [
@@ -77,7 +85,7 @@ export class Faults {
       targets: [node.name],
       run: async () => {
         await node.stop("SIGKILL")
-        await delay(random.between(0, 8000))
+        await this.#wait(0, 8000)
         await node.start()
       },
     }
@@ -94,7 +102,7 @@ export class Faults {
       targets: [node.name],
       run: async () => {
         node.freeze()
-        await delay(random.between(2000, 25_000))
+        await this.#wait(2000, 25_000)
         node.thaw()
       },
     }
@@ -103,7 +111,7 @@ export class Faults {
       targets: [link],
       run: async () => {
         node.link.refuse()
-        await delay(random.between(0, 20_000))
+        await this.#wait(0, 20_000)
         node.link.accept()
       },
     }
@@ -125,14 +133,14 @@ export class Faults {
       {
         name: "PostgreSQL restarted (immediate)",
         targets: ["PostgreSQL"],
-        run: () => postgres.restart(random.between(0, 3000)),
+        run: () => postgres.restart(Math.min(random.between(0, 3000), this.#longestMs)),
       },
       {
         name: "PostgreSQL frozen",
         targets: ["PostgreSQL"],
         run: async () => {
           const thaw = await postgres.freeze()
-          await delay(random.between(1000, 10_000)).finally(thaw)
+          await this.#wait(1000, 10_000).finally(thaw)
         },
       },
       {
@@ -140,7 +148,7 @@ export class Faults {
         targets: nodes.map((node) => `${node.name}'s way to PostgreSQL`),
         run: async () => {
           for (const node of nodes) node.link.refuse()
-          await delay(random.between(500, 10_000))
+          await this.#wait(500, 10_000)
           for (const node of nodes) node.link.accept()
         },
       },
@@ -148,7 +156,6 @@ export class Faults {
   }
 
   #redisFaults(redis: RedisServer): Fault[] {
-    const random = this.#random
     const fault = (name: string, run: () => Promise<void>): Fault => ({
       name: `Redis ${name}`,
       targets: ["Redis"],
@@ -157,18 +164,18 @@ export class Faults {
     return [
       fault("killed and restarted empty", async () => {
         await redis.kill()
-        await delay(random.between(0, 8000))
+        await this.#wait(0, 8000)
         await redis.restart()
       }),
       fault("flushed", () => redis.flush()),
       fault("frozen", async () => {
         redis.freeze()
-        await delay(random.between(1000, 10_000))
+        await this.#wait(1000, 10_000)
         redis.thaw()
       }),
       fault("full", async () => {
         await redis.fill(true)
-        await delay(random.between(1000, 8000))
+        await this.#wait(1000, 8000)
         await redis.fill(false)
       }),
     ]
