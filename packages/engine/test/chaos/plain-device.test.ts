@@ -12,18 +12,18 @@ const texts = contents.map((content) => {
   return model.callsOf(content)[0]!.text
 })
 
-function violationsOf(heard: string, errors = 0, first: Partial<StoredReply> = {}): number {
+function violationsOf(heard: string, errors = 0, first: Partial<StoredReply> = {}, sent = contents): number {
   const conversationId = "c"
   const rest = { errorCode: null, inputTokens: null, outputTokens: null, supersededBy: null }
   const stored: Stored = {
-    messages: contents.map((content, index) => ({
+    messages: sent.map((content, index) => ({
       id: `m${index}`,
       conversationId,
       position: index * 2,
       role: "user",
       content,
     })),
-    replies: texts.map((text, index) => ({
+    replies: texts.slice(0, sent.length).map((text, index) => ({
       id: `r${index}`,
       conversationId,
       messageId: `m${index}`,
@@ -37,7 +37,7 @@ function violationsOf(heard: string, errors = 0, first: Partial<StoredReply> = {
     })),
   }
   const told = new Told()
-  checkPlain(told, stored, model, { name: "p", sent: contents, text: heard, errors })
+  checkPlain(told, stored, model, { name: "p", sent, text: heard, errors })
   return told.violations.length
 }
 
@@ -56,7 +56,11 @@ describe("what a plain socket heard", () => {
   test("may be more of a first attempt than was saved when another node ended the reply", () => {
     const saved = texts[0]!.slice(0, 12)
     const heard = texts[0]!.slice(0, 30) + texts[1]!
-    for (const text of ["", saved]) expect(violationsOf(heard, 1, { attempt: 2, status: "stopped", text })).toBe(0)
+    for (const text of ["", saved]) {
+      const takenOver = { attempt: 2, status: "stopped", text }
+      expect(violationsOf(heard, 1, takenOver)).toBe(0)
+      expect(violationsOf(texts[0]!.slice(0, 30), 1, takenOver, contents.slice(0, 1))).toBe(0)
+    }
     expect(violationsOf(heard, 0, { status: "stopped", text: saved })).toBe(1)
   })
 })
