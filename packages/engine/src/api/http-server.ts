@@ -35,13 +35,11 @@ export interface ApiOptions extends EventRouteOptions, TurnRouteOptions {
   allowedOrigins: readonly string[]
   checks: DependencyChecks
   page: Page
-  /** Id of a message that arrives without one. */
-  newId: () => string
 }
 
 const bodyMaxBytes = 256 * 1024
 
-/** The HTTP side: routes, errors, headers and the log line of each request. The WebSocket is attached by `attachSockets`. */
+/** The HTTP side: routes, errors, headers and the log line of each request. The WebSocket is `SocketServer`'s. */
 export async function createHttpServer(options: ApiOptions): Promise<FastifyInstance> {
   const { logger, development, allowedOrigins } = options
   const loggerInstance: FastifyBaseLogger = logger
