@@ -20,8 +20,8 @@ import type { Database } from "./db/database.ts"
 import { openEmbeddedDatabase } from "./db/embedded-database.ts"
 import { PostgresDatabase } from "./db/postgres-database.ts"
 import { createStores } from "./db/stores.ts"
-import { MemoryReplyLog } from "./live/memory-reply-log.ts"
-import { openRedisReplyLog, type RedisReplyLog } from "./live/redis-reply-log.ts"
+import type { LiveReplyLog } from "./live/live-reply-log.ts"
+import { type OpenReplyLog, openReplyLog } from "./live/open-reply-log.ts"
 import { startOfflineModel } from "./llm/offline-model.ts"
 import { type ClosableLlmClient, openaiClient } from "./llm/openai-client.ts"
 import { withRetry } from "./llm/with-retry.ts"
@@ -90,13 +90,12 @@ export async function openSignIn(config: AuthConfig): Promise<SignIn> {
 }
 
 /** Replies in this process alone, or shared with other nodes through Redis. */
-async function openReplyLog(redisUrl: string | null, logger: Logger): Promise<MemoryReplyLog | RedisReplyLog> {
-  if (redisUrl === null) return new MemoryReplyLog()
+function openLog(redisUrl: string | null, logger: Logger): Promise<OpenReplyLog> {
   const onChange = (isUp: boolean, error: Error | null) => {
     if (isUp) logger.info("Redis answers: replies are shared between nodes")
     else logger.warn({ err: error }, "Redis does not answer: readers on other nodes are served from the database")
   }
-  return openRedisReplyLog({ url: redisUrl, onChange })
+  return openReplyLog({ redisUrl, onChange })
 }
 
 /** Joins the rooms. The only file that sees all of them. */
@@ -110,7 +109,7 @@ export async function compose(
 ): Promise<Engine> {
   const { contextMessages, contextTokens, personaFile, concurrentSends, replyMaxAttempts } = config.chat
   const stores = createStores(database, newId, { leaseSeconds })
-  const log = await openReplyLog(config.redisUrl, logger)
+  const { log, close: closeLog } = await openLog(config.redisUrl, logger)
   const llm = withRetry(model, {
     attempts: 3,
     delayMs: 300,
@@ -131,10 +130,14 @@ export async function compose(
   )
   let isDraining = false
   const checks = {
-    database: () => database.ping(),
-    accepting: async () => {
-      if (isDraining) throw new ChatError("unavailable", "This node is shutting down.")
+    database: { run: () => database.ping(), isOptional: false },
+    accepting: {
+      run: async () => {
+        if (isDraining) throw new ChatError("unavailable", "This node is shutting down.")
+      },
+      isOptional: false,
     },
+    ...(config.redisUrl !== null && { redis: { run: () => redisCheck(log), isOptional: true } }),
   }
   const { allowedOrigins, host, port, drainTimeoutMs } = config.http
   const expiry = new SessionExpiry(clock)
@@ -172,9 +175,15 @@ export async function compose(
       await Promise.all([sockets.close(), longAnswers.close()])
       expiry.close()
       await app.close()
-      await log.close()
+      closeLog()
     },
   }
+}
+
+/** Without Redis a node serves on, from the database. */
+async function redisCheck({ trouble }: LiveReplyLog): Promise<void> {
+  if (trouble !== null)
+    throw new ChatError("unavailable", "Redis does not answer: readers are served from the database.")
 }
 
 async function beat(runner: ReplyRunner): Promise<void> {

@@ -218,10 +218,14 @@ export type ConversationEvent =
   /** `count`: how many messages were erased from the conversation, this one counted in. */
   | { type: "message.removed"; messageId: string; count: number }
 
-/** What a log or a store holds of a conversation: a message that was announced, or a reply with its text so far. */
+/**
+ * What a log or a store holds of a conversation, in the order in which it happened: a message that was announced, an
+ * attempt of a reply with its text so far, and a reply's end, which carries the whole text.
+ */
 export type LogEntry =
   | { kind: "message"; message: Message; replyId: string }
-  | { kind: "reply"; reply: RunningReply; text: string; end: ReplyEnd | null }
+  | { kind: "reply"; reply: RunningReply; text: string }
+  | { kind: "end"; reply: RunningReply; end: ReplyEnd }
 
 /** Where a reader's events go. */
 export interface EventSink {

@@ -1,3 +1,4 @@
+import type { ReplyEnd, RunningReply } from "../domain.ts"
 import type { ConversationEvent, Cursor, EventSink, Following, LogEntry } from "../ports.ts"
 import { earliest } from "./cursor-order.ts"
 import { Follower } from "./follower.ts"
@@ -10,12 +11,13 @@ const alwaysReady = Promise.resolve()
  * An entry goes when its reply has ended and every reader has seen it; from then on the database serves it.
  */
 export class Feed {
-  readonly onGap: (() => void) | null
+  readonly onGap: () => void
   #entries: LogEntry[] = []
+  readonly #running = new Set<ReplyEntry>()
   readonly #followers = new Set<Follower>()
 
-  /** @param onGap called when an entry came before what it follows, and waits; null where that cannot be */
-  constructor(onGap: (() => void) | null = null) {
+  /** @param onGap called when an entry came before what it follows, and waits */
+  constructor(onGap: () => void) {
     this.onGap = onGap
   }
 
@@ -27,6 +29,12 @@ export class Feed {
     return this.#followers.size > 0
   }
 
+  /** Every reader has seen everything, and all that it has seen has ended. */
+  get isSettled(): boolean {
+    for (const follower of this.#followers) if (!follower.isCaughtUp || !follower.liveCursor?.ended) return false
+    return true
+  }
+
   get entries(): readonly LogEntry[] {
     return this.#entries
   }
@@ -36,24 +44,27 @@ export class Feed {
     return earliest([...this.#followers].flatMap(({ liveCursor }) => liveCursor ?? []))
   }
 
+  /** The reply with that id whose text may still grow here. */
   findReply(replyId: string): ReplyEntry | null {
-    return (
-      this.#entries.find((entry): entry is ReplyEntry => entry.kind === "reply" && entry.reply.id === replyId) ?? null
-    )
+    return this.#findRunning(({ id }) => id === replyId)
   }
 
   findReplyAt(position: number): ReplyEntry | null {
-    return (
-      this.#entries.find((entry): entry is ReplyEntry => entry.kind === "reply" && entry.reply.position === position) ??
-      null
-    )
+    return this.#findRunning((reply) => reply.position === position)
   }
 
-  /** Adds an entry, or tells that one has changed. */
+  /** Adds an entry. A reply's is one whose text may grow until `end` or `remove`. */
   publish(entry: LogEntry): void {
-    if (!this.#entries.includes(entry)) this.#entries.push(entry)
+    this.#entries.push(entry)
+    if (entry.kind === "reply") this.#running.add(entry)
     for (const follower of this.#followers) follower.take(entry)
     this.trim()
+  }
+
+  /** An entry of its own, since a reader that is behind must see it where the others saw it. */
+  end(entry: ReplyEntry, end: ReplyEnd): void {
+    this.#running.delete(entry)
+    this.publish({ kind: "end", reply: entry.reply, end })
   }
 
   append(entry: ReplyEntry, text: string): void {
@@ -75,13 +86,21 @@ export class Feed {
     for (const follower of this.#followers) follower.takeRemoval(event)
   }
 
-  remove(entry: LogEntry): void {
+  /** Forgets a reply that is not told here any more. */
+  remove(entry: ReplyEntry): void {
+    this.#running.delete(entry)
     this.#entries = this.#entries.filter((other) => other !== entry)
+  }
+
+  /** Forgets everything but these. */
+  keepOnly(kept: ReadonlySet<LogEntry>): void {
+    for (const entry of this.#running) if (!kept.has(entry)) this.#running.delete(entry)
+    this.#entries = this.#entries.filter((entry) => kept.has(entry))
   }
 
   trim(): void {
     for (const follower of this.#followers) if (!follower.isCaughtUp) return
-    this.#entries = this.#entries.filter((entry) => entry.kind === "reply" && entry.end === null)
+    this.#entries = [...this.#running]
   }
 
   add(sink: EventSink, onStop: () => void, ready: Promise<void> = alwaysReady): Following {
@@ -97,5 +116,10 @@ export class Feed {
 
   close(reason: "deleted" | "too_slow"): void {
     for (const follower of this.#followers) follower.close(reason)
+  }
+
+  #findRunning(isWanted: (reply: RunningReply) => boolean): ReplyEntry | null {
+    for (const entry of this.#running) if (isWanted(entry.reply)) return entry
+    return null
   }
 }

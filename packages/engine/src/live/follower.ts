@@ -1,3 +1,4 @@
+import type { ReplyEnd, RunningReply } from "../domain.ts"
 import type { ConversationEvent, Cursor, EventSink, Following, LogEntry } from "../ports.ts"
 import { isNext, reaches } from "./cursor-order.ts"
 import type { ReplyEntry } from "./reply-entry.ts"
@@ -8,8 +9,8 @@ const backlogMaxLength = 1024 * 1024
 /** What a reader sees of its feed. */
 export interface FollowedFeed {
   readonly entries: readonly LogEntry[]
-  /** Called when an entry came before what it follows; null where entries always come in order. */
-  readonly onGap: (() => void) | null
+  /** Called when an entry came before what it follows. */
+  readonly onGap: () => void
   findReply(replyId: string): ReplyEntry | null
   trim(): void
 }
@@ -23,8 +24,8 @@ export interface FollowerOptions {
 
 /**
  * One reader. Live, resumed and late views are the same step: what of this entry lies after my cursor?
- * It is live when it has seen every entry; before its beginning, and while it is full, entries are kept for it. Where
- * entries may come out of order, one whose predecessor was not heard waits: the cursor never jumps over anything.
+ * It is live when it has seen every entry; before its beginning, and while it is full, entries are kept for it. An entry
+ * whose predecessor was not heard waits: the cursor never jumps over anything.
  */
 export class Follower implements Following {
   readonly ready: Promise<void>
@@ -84,7 +85,7 @@ export class Follower implements Following {
     this.#catchUp(cursor)
     this.#isLive = !this.#isFull
     if (!this.#isLive) return
-    if (this.#hasMissed || this.#isBlocked) this.#feed.onGap?.()
+    if (this.#hasMissed || this.#isBlocked) this.#feed.onGap()
     this.#hasMissed = false
     for (const event of this.#removals.splice(0)) this.#write(event, cursor)
     this.#feed.trim()
@@ -108,7 +109,7 @@ export class Follower implements Following {
     this.#advanceInOrder(this.#cursor, entry)
     if (!this.#isBlocked) return
     if (this.#written > before) this.#catchUp(this.#cursor)
-    if (this.#isBlocked) this.#feed.onGap?.()
+    if (this.#isBlocked) this.#feed.onGap()
   }
 
   takeRemoval(event: ConversationEvent): void {
@@ -123,7 +124,7 @@ export class Follower implements Following {
       return this.resume()
     }
     this.#hasMissed = true
-    if (this.#isLive) this.#feed.onGap?.()
+    if (this.#isLive) this.#feed.onGap()
   }
 
   /** The way of every token: `event` carries the text from `offset` on, and is shared by all readers. */
@@ -163,18 +164,24 @@ export class Follower implements Following {
   }
 
   #advanceInOrder(cursor: Cursor, entry: LogEntry): void {
-    if (this.#feed.onGap === null || isNext(cursor, entry)) this.#advance(cursor, entry)
+    if (isNext(cursor, entry)) this.#advance(cursor, entry)
     else this.#isBlocked = true
   }
 
   #advance(cursor: Cursor, entry: LogEntry): void {
-    if (entry.kind === "reply") return this.#advanceReply(cursor, entry)
-    if (entry.message.position <= cursor.message) return
-    cursor.message = entry.message.position
-    this.#write({ type: "message.added", message: entry.message, replyId: entry.replyId }, cursor)
+    switch (entry.kind) {
+      case "reply":
+        return this.#advanceReply(cursor, entry.reply, entry.text, null)
+      case "end":
+        return this.#advanceReply(cursor, entry.reply, entry.end.message.content, entry.end)
+      case "message":
+        if (entry.message.position <= cursor.message) return
+        cursor.message = entry.message.position
+        this.#write({ type: "message.added", message: entry.message, replyId: entry.replyId }, cursor)
+    }
   }
 
-  #advanceReply(cursor: Cursor, { reply, text, end }: ReplyEntry): void {
+  #advanceReply(cursor: Cursor, reply: RunningReply, text: string, end: ReplyEnd | null): void {
     if (reply.position < cursor.reply) return
     if (reply.position === cursor.reply && (cursor.ended || reply.attempt < cursor.attempt)) return
     if (reply.position > cursor.reply) {
@@ -206,6 +213,8 @@ export class Follower implements Following {
 /** How much of an entry's text a reader at this cursor has not seen, in UTF-16 units. */
 function lengthAfter(cursor: Cursor, entry: LogEntry): number {
   if (entry.kind === "message") return entry.message.position > cursor.message ? entry.message.content.length : 0
+  // Its text is that of the attempt before it.
+  if (entry.kind === "end") return 0
   if (entry.reply.position !== cursor.reply) return entry.reply.position > cursor.reply ? entry.text.length : 0
   return entry.reply.attempt > cursor.attempt ? entry.text.length : Math.max(0, entry.text.length - cursor.offset)
 }

@@ -1,7 +1,7 @@
 import type { ReplyEnd } from "../domain.ts"
 import { encodeEntry, type LiveEntry } from "./live-entry.ts"
 import { OutgoingReply } from "./outgoing-reply.ts"
-import type { RedisLink } from "./redis-link.ts"
+import type { LiveLink } from "./redis-link.ts"
 import { channelOf, streamKey, streamTtlMs } from "./redis-script.ts"
 import type { ReplyEntry } from "./reply-entry.ts"
 
@@ -15,14 +15,14 @@ const maxLost = 10_000
 /** What this node tells the others. Nothing here waits for Redis, and nothing but conversation ids waits for its return. */
 export class Outbox {
   readonly #origin: string
-  readonly #link: RedisLink
+  readonly #link: LiveLink
   readonly #open = new Set<OutgoingReply>()
   readonly #dirty = new Set<OutgoingReply>()
   readonly #lost = new Map<string, "told" | "dropped">()
   readonly #beatTimer: NodeJS.Timeout
   #flushTimer: NodeJS.Timeout | null = null
 
-  constructor(origin: string, link: RedisLink) {
+  constructor(origin: string, link: LiveLink) {
     this.#origin = origin
     this.#link = link
     this.#beatTimer = setInterval(() => this.#beat(), beatIntervalMs).unref()

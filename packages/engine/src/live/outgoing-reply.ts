@@ -1,6 +1,6 @@
 import type { ReplyEnd } from "../domain.ts"
 import { encodeEntry, type LiveEntry } from "./live-entry.ts"
-import type { RedisLink } from "./redis-link.ts"
+import type { LiveLink } from "./redis-link.ts"
 import { channelOf, groupOf, streamKey, streamTtlMs } from "./redis-script.ts"
 import type { ReplyEntry } from "./reply-entry.ts"
 
@@ -12,7 +12,7 @@ const beatMs = 900
 export interface OutgoingReplyOptions {
   origin: string
   entry: ReplyEntry
-  link: RedisLink
+  link: LiveLink
   /** There is more to send, at the next turn of the shared timer. */
   onDirty: (reply: OutgoingReply) => void
   /** The end could not be told. */

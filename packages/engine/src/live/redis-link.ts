@@ -9,13 +9,19 @@ declare module "ioredis" {
   }
 }
 
-export interface RedisLinkOptions {
-  /** `redis://` or `rediss://`; may hold a password. */
-  url: string
+export interface LinkEvents {
   onMessage: (channel: string, payload: string) => void
   /** Only when it changes. `error` is what was last wrong. */
   onChange: (isUp: boolean, error: Error | null) => void
 }
+
+export interface RedisLinkOptions extends LinkEvents {
+  /** `redis://` or `rediss://`; may hold a password. */
+  url: string
+}
+
+/** What the log needs of a link. */
+export type LiveLink = Pick<RedisLink, keyof RedisLink>
 
 /** How long one command, or a connection's making, may take, in ms. */
 const commandTimeoutMs = 1000

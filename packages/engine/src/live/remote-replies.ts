@@ -10,6 +10,7 @@ import type { ReplyEntry } from "./reply-entry.ts"
 export class RemoteReplies {
   readonly #feed: Feed
   readonly #local: Set<ReplyEntry>
+  readonly #now: () => number
   /** Highest position of a reply that is known to have ended. */
   #ended = -1
   /** Highest position of a reply that was heard of. */
@@ -17,9 +18,10 @@ export class RemoteReplies {
   #heardAtMs = 0
 
   /** @param local replies that are written here */
-  constructor(feed: Feed, local: Set<ReplyEntry>) {
+  constructor(feed: Feed, local: Set<ReplyEntry>, now: () => number) {
     this.#feed = feed
     this.#local = local
+    this.#now = now
   }
 
   /** A reply runs, or waits to begin. */
@@ -33,7 +35,7 @@ export class RemoteReplies {
   }
 
   hear(): void {
-    this.#heardAtMs = performance.now()
+    this.#heardAtMs = this.#now()
   }
 
   expect(position: number): void {
@@ -54,12 +56,12 @@ export class RemoteReplies {
     const known = this.#feed.findReply(reply.id)
     if (known === null || known.reply.attempt < reply.attempt) {
       if (known !== null) this.#remove(known)
-      this.#feed.publish({ kind: "reply", reply, text: full, end })
-    } else if (known.reply.attempt === reply.attempt && known.end === null && !this.#local.has(known)) {
+      const entry: ReplyEntry = { kind: "reply", reply, text: full }
+      this.#feed.publish(entry)
+      if (end !== null) this.#feed.end(entry, end)
+    } else if (known.reply.attempt === reply.attempt && !this.#local.has(known)) {
       this.#extend(known, full)
-      if (end === null) return
-      known.end = end
-      this.#feed.publish(known)
+      if (end !== null) this.#feed.end(known, end)
     }
   }
 
@@ -80,23 +82,21 @@ export class RemoteReplies {
 
   /** What the database has; readers were given it. */
   takeStored({ entries, isUnderWay }: StoredEvents): void {
+    for (const entry of entries) if (entry.kind === "end") this.ended(entry.reply.position)
     for (const entry of entries) {
-      if (entry.kind !== "reply") continue
-      const { reply, text, end } = entry
+      if (entry.kind === "message") continue
+      const { reply } = entry
       const known = this.#feed.findReply(reply.id)
-      const isOurs = known !== null && this.#local.has(known) && known.reply.attempt >= reply.attempt
-      if (end !== null) {
-        this.ended(reply.position)
-        if (known !== null && !isOurs) this.#remove(known)
-      } else if (reply.position > this.#ended && !isOurs) this.#takeRunning(known, { kind: "reply", reply, text, end })
+      if (known !== null && this.#local.has(known) && known.reply.attempt >= reply.attempt) continue
+      if (entry.kind === "reply" && reply.position > this.#ended) this.#takeRunning(known, entry)
+      else if (known !== null) this.#remove(known)
     }
     this.#expected = isUnderWay ? Math.max(this.#expected, this.#ended + 1) : this.#ended
   }
 
   /** The readers have gone: only what is written here stays. */
   forget(): void {
-    for (const entry of this.#feed.entries)
-      if (entry.kind !== "reply" || !this.#local.has(entry)) this.#feed.remove(entry)
+    this.#feed.keepOnly(this.#local)
     this.#expected = -1
     this.#ended = -1
   }

@@ -1,4 +1,4 @@
 import type { LogEntry } from "../ports.ts"
 
-/** A reply that is live: its text grows, and one day it has an end. */
+/** An attempt of a reply whose text may still grow. */
 export type ReplyEntry = Extract<LogEntry, { kind: "reply" }>

@@ -3,7 +3,7 @@ import type { ReplyEnd } from "../domain.ts"
 import type { Cursor, EventSink, Following, LogEntry, StoredReader } from "../ports.ts"
 import { Feed } from "./feed.ts"
 import { decodeEntry, type LiveEntry } from "./live-entry.ts"
-import type { RedisLink } from "./redis-link.ts"
+import type { LiveLink } from "./redis-link.ts"
 import { channelOf, streamKey } from "./redis-script.ts"
 import { RemoteReplies } from "./remote-replies.ts"
 import type { ReplyEntry } from "./reply-entry.ts"
@@ -20,15 +20,18 @@ const readIntervalMs = 500
 export interface SharedConversationOptions {
   id: string
   origin: string
-  link: RedisLink
-  /** Something is to be looked after soon, not at the next turn of the timer. */
-  onRestless: () => void
+  /** Null where there are no other nodes. */
+  link: LiveLink | null
+  /** Monotonic, in ms. */
+  now: () => number
+  /** It is to be looked after until it is quiet; when that is urgent, soon. */
+  onAwake: (isUrgent: boolean) => void
   onReadersGone: () => void
 }
 
 /**
  * A conversation that this node holds: its feed, and while it has readers what other nodes tell of it. What was missed is
- * read from the stream, and what Redis cannot say is read from the database, as far as readers here need it.
+ * read from the stream, and what nobody told, here or there, is read from the database, as far as readers here need it.
  */
 export class SharedConversation {
   readonly feed: Feed
@@ -50,12 +53,24 @@ export class SharedConversation {
   constructor(options: SharedConversationOptions) {
     this.#options = options
     this.feed = new Feed(() => this.needLook())
-    this.#remote = new RemoteReplies(this.feed, this.#local)
+    this.#remote = new RemoteReplies(this.feed, this.#local, options.now)
+  }
+
+  /** Nothing is under way, every reader knows all there is, and what comes will be told. */
+  get isQuiet(): boolean {
+    const hasAll = !this.#needsLook && !this.#isBehind && !this.#isLooking && this.#held === null
+    return hasAll && this.#isLinkUp && !this.#remote.isReplyDue && this.feed.isSettled
+  }
+
+  get #isLinkUp(): boolean {
+    return this.#options.link?.isUp ?? true
   }
 
   follow(sink: EventSink, stored: StoredReader): Following {
+    this.#options.onAwake(false)
     if (!this.feed.hasFollowers) {
-      this.#ready = atLatestAfter(readyTimeoutMs, this.#join())
+      const { link } = this.#options
+      if (link !== null) this.#ready = atLatestAfter(readyTimeoutMs, this.#join(link))
       this.#remote.hear()
       this.pollLater()
     }
@@ -69,6 +84,7 @@ export class SharedConversation {
   }
 
   announce(entry: Extract<LogEntry, { kind: "message" }>): void {
+    this.#options.onAwake(false)
     this.#remote.expect(entry.message.position + 1)
     this.feed.publish(entry)
   }
@@ -77,6 +93,7 @@ export class SharedConversation {
   start(entry: ReplyEntry): void {
     const known = this.feed.findReply(entry.reply.id)
     if (known !== null && known.reply.attempt > entry.reply.attempt) return
+    this.#options.onAwake(false)
     if (known !== null) {
       this.feed.remove(known)
       this.#local.delete(known)
@@ -95,8 +112,7 @@ export class SharedConversation {
   end(entry: ReplyEntry, end: ReplyEnd): void {
     if (!this.#local.delete(entry)) return
     this.#remote.ended(entry.reply.position)
-    entry.end = end
-    this.feed.publish(entry)
+    this.feed.end(entry, end)
   }
 
   abandon(entry: ReplyEntry): void {
@@ -105,6 +121,7 @@ export class SharedConversation {
 
   /** What another node tells. */
   receive(entry: LiveEntry): void {
+    this.#options.onAwake(false)
     if (this.#held !== null) this.#held.push(entry)
     else this.#take(entry)
   }
@@ -112,7 +129,7 @@ export class SharedConversation {
   /** What Redis may not have said is to be read from the database. */
   needLook(): void {
     this.#needsLook = true
-    this.#options.onRestless()
+    this.#options.onAwake(true)
   }
 
   /** After Redis was away: what was published meanwhile is in the stream, or in the database. Never rejects. */
@@ -122,8 +139,9 @@ export class SharedConversation {
   }
 
   pollLater(): void {
+    this.#options.onAwake(false)
     const isRunningElsewhere = this.#remote.isReplyDue && this.#local.size === 0
-    this.#pollAtMs = performance.now() + (isRunningElsewhere ? lookIntervalMs : 2000 + Math.random() * 1000)
+    this.#pollAtMs = this.#options.now() + (isRunningElsewhere ? lookIntervalMs : 2000 + Math.random() * 1000)
   }
 
   /** To be called a few times a second: reads the stream when it is ahead. */
@@ -136,7 +154,7 @@ export class SharedConversation {
     if (this.#isLooking || !this.feed.hasFollowers) return false
     const isPaced = nowMs - this.#lookedAtMs >= lookIntervalMs
     if (this.#needsLook) return isPaced
-    if (!this.#options.link.isUp) return isPaced && nowMs >= this.#pollAtMs
+    if (!this.#isLinkUp) return isPaced && nowMs >= this.#pollAtMs
     const isSilent = this.#local.size === 0 && nowMs - this.#remote.heardAtMs >= silenceMs
     return isPaced && isSilent && (this.#remote.isReplyDue || this.feed.earliestCursor?.ended === false)
   }
@@ -148,7 +166,7 @@ export class SharedConversation {
     if (this.#isLooking || after === null || source === undefined) return
     this.#isLooking = true
     this.#needsLook = false
-    this.#lookedAtMs = performance.now()
+    this.#lookedAtMs = this.#options.now()
     try {
       this.#takeStored(after, await source.read(after))
     } catch (error) {
@@ -167,8 +185,8 @@ export class SharedConversation {
     this.#remote.takeStored(stored)
   }
 
-  async #join(): Promise<void> {
-    const { link, id } = this.#options
+  async #join(link: LiveLink): Promise<void> {
+    const { id } = this.#options
     try {
       // Subscribed first: what comes between the two is not missed.
       await link.subscribe(channelOf(id))
@@ -181,7 +199,7 @@ export class SharedConversation {
   }
 
   #leave(): void {
-    this.#options.link.unsubscribe(channelOf(this.#options.id))
+    this.#options.link?.unsubscribe(channelOf(this.#options.id))
     this.#remote.forget()
     this.#needsLook = false
     this.#isBehind = false
@@ -190,16 +208,16 @@ export class SharedConversation {
 
   #reread(): void {
     this.#isBehind = true
-    if (this.#held !== null || performance.now() - this.#readAtMs < readIntervalMs) return
+    if (this.#held !== null || this.#options.now() - this.#readAtMs < readIntervalMs) return
     this.#read().catch(() => this.needLook())
   }
 
   async #read(): Promise<void> {
     const { link, id, origin } = this.#options
-    if (!link.isUp || this.#held !== null) return
+    if (link === null || !link.isUp || this.#held !== null) return
     const held: LiveEntry[] = []
     this.#held = held
-    this.#readAtMs = performance.now()
+    this.#readAtMs = this.#options.now()
     this.#isBehind = false
     try {
       for (const payload of await link.read(streamKey(id))) {

@@ -169,12 +169,12 @@ function replay({ messages, ends, running, queued }: ConversationView): LogEntry
     const { id, conversationId, position, content: text } = message
     const reply: RunningReply = { id, conversationId, messageId, position, attempt }
     if (!sayUntil((earlier) => earlier.position < position)) return null
-    entries.push({ kind: "reply", reply, text, end: null })
+    entries.push({ kind: "reply", reply, text })
     if (!sayUntil((earlier) => earlier.createdAt <= endedAt)) return null
     const replyEnd = { replyId: id, attempt, status: message.status, message, errorCode, usage }
-    entries.push({ kind: "reply", reply, text, end: replyEnd })
+    entries.push({ kind: "end", reply, end: replyEnd })
   }
   if (!sayUntil((message) => running === null || message.position < running.position)) return null
-  if (running !== null) entries.push({ kind: "reply", reply: running, text: running.text, end: null })
+  if (running !== null) entries.push({ kind: "reply", reply: running, text: running.text })
   return sayUntil(() => true) ? entries : null
 }

@@ -61,7 +61,7 @@ export class Ledger {
     const { reply } = this.running!
     this.running = null
     const end = this.endOf(reply, text)
-    this.entries.push({ kind: "reply", reply, text, end })
+    this.entries.push({ kind: "reply", reply, text }, { kind: "end", reply, end })
     return end
   }
 
@@ -70,7 +70,7 @@ export class Ledger {
     const stored = this.entries.filter((entry) =>
       entry.kind === "message" ? entry.message.position > cursor.message : entry.reply.position >= cursor.reply,
     )
-    return this.running === null ? stored : [...stored, { kind: "reply", ...this.running, end: null }]
+    return this.running === null ? stored : [...stored, { kind: "reply", ...this.running }]
   }
 
   readonly read: StoredReader = async (after) => {

@@ -1,7 +1,6 @@
 import * as fc from "fast-check"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest"
-import { MemoryReplyLog } from "../../src/live/memory-reply-log.ts"
-import { openRedisReplyLog } from "../../src/live/redis-reply-log.ts"
+import { openReplyLog } from "../../src/live/open-reply-log.ts"
 import type { LogEntry, ReplyLog, ReplyWriter } from "../../src/ports.ts"
 import { findRedisServer, RedisServer } from "../support/redis-server.ts"
 import { beginning, Device, expectedEvents } from "./device.ts"
@@ -9,7 +8,7 @@ import { Ledger } from "./ledger.ts"
 
 interface OpenLog {
   log: ReplyLog & { readonly size: number }
-  close(): Promise<void>
+  close(): void
 }
 
 const needsNothing = { start: async (): Promise<RedisServer | null> => null }
@@ -18,16 +17,13 @@ const kinds = [
     name: "in memory",
     isMissing: false,
     server: needsNothing,
-    open: async (): Promise<OpenLog> => ({ log: new MemoryReplyLog(), close: async () => {} }),
+    open: (): Promise<OpenLog> => openReplyLog({ redisUrl: null, onChange: () => {} }),
   },
   {
     name: "on Redis",
     isMissing: findRedisServer() === null,
     server: RedisServer,
-    open: async (server: RedisServer | null): Promise<OpenLog> => {
-      const log = await openRedisReplyLog({ url: server!.url, onChange: () => {} })
-      return { log, close: () => log.close() }
-    },
+    open: (server: RedisServer | null): Promise<OpenLog> => openReplyLog({ redisUrl: server!.url, onChange: () => {} }),
   },
 ]
 
@@ -89,7 +85,7 @@ for (const { name, isMissing, server, open } of kinds) {
       writer.end(ledger.endOf(ledger.reply(1), writer.text))
       const stored: LogEntry[] = [
         { kind: "message", message: ledger.message(0), replyId: "r1" },
-        { kind: "reply", reply: ledger.reply(1), text: "once", end: ledger.endOf(ledger.reply(1), "once") },
+        { kind: "end", reply: ledger.reply(1), end: ledger.endOf(ledger.reply(1), "once") },
       ]
       following.begin(beginning, stored)
       expect(reader.events).toEqual(["said m0", "started r1", "ended r1"])

@@ -29,7 +29,8 @@ describe.skipIf(isMissing)(`the database is asked${isMissing ? ": no redis-serve
       id: ledger.conversationId,
       origin: "here",
       link,
-      onRestless: () => {},
+      now: () => performance.now(),
+      onAwake: () => {},
       onReadersGone: () => {},
     })
   })
@@ -49,7 +50,7 @@ describe.skipIf(isMissing)(`the database is asked${isMissing ? ": no redis-serve
     await join()
     expect(isDueAfter(60_000)).toBe(false)
     announce(0)
-    const entry = { kind: "reply" as const, reply: ledger.start(1), text: "", end: null }
+    const entry = { kind: "reply" as const, reply: ledger.start(1), text: "" }
     conversation.start(entry)
     expect(isDueAfter(60_000)).toBe(false)
     conversation.end(entry, ledger.end(""))
@@ -80,7 +81,7 @@ describe.skipIf(isMissing)(`the database is asked${isMissing ? ": no redis-serve
   test("when a reply that was taken over is silent, though its late owner here goes on", async () => {
     await join()
     announce(0)
-    const late = { kind: "reply" as const, reply: ledger.reply(1), text: "", end: null }
+    const late = { kind: "reply" as const, reply: ledger.reply(1), text: "" }
     conversation.start(late)
     conversation.receive({ type: "whole", reply: ledger.reply(1, 2), text: "", end: null })
     conversation.append(late, "late")

@@ -67,7 +67,7 @@ export function describeTwoNodes(name: string, suite: (world: () => TwoNodes) =>
     afterEach(async () => {
       world.disconnect()
       const sizes = world.nodes.map(({ log }) => log.size)
-      await Promise.all(world.nodes.map(({ log }) => log.close()))
+      for (const node of world.nodes) node.close()
       expect(sizes).toEqual([0, 0])
     })
     suite(() => world)

@@ -1,18 +1,19 @@
 import type { Message, ReplyEnd, RunningReply } from "../../src/domain.ts"
-import { MemoryReplyLog } from "../../src/live/memory-reply-log.ts"
-import type { EventSink, Following, ReplyLog, ReplyWriter } from "../../src/ports.ts"
+import { LiveReplyLog } from "../../src/live/live-reply-log.ts"
+import type { EventSink, Following, ReplyLog, ReplyWriter, StoredReader } from "../../src/ports.ts"
 import type { Ledger } from "./ledger.ts"
 import type { ProcessLife } from "./process-life.ts"
 
 /** A process's log; whatever is said through it must be committed, and said by whoever may. */
 export class AuditedLog implements ReplyLog {
-  readonly #log = new MemoryReplyLog()
+  readonly #log: LiveReplyLog
   readonly #life: ProcessLife
   readonly #ledger: Ledger
   /** The attempt that was begun last here: the next model call is for it. */
   begun: RunningReply | null = null
 
   constructor(life: ProcessLife, ledger: Ledger) {
+    this.#log = new LiveReplyLog({ connect: null, onRestless: () => {}, now: () => life.nowMs })
     this.#life = life
     this.#ledger = ledger
   }
@@ -50,8 +51,13 @@ export class AuditedLog implements ReplyLog {
     }
   }
 
-  follow(conversationId: string, sink: EventSink): Following {
-    return this.#log.follow(conversationId, sink)
+  follow(conversationId: string, sink: EventSink, stored: StoredReader): Following {
+    return this.#log.follow(conversationId, sink, stored)
+  }
+
+  /** Looks after what was not told. */
+  tick(): void {
+    this.#log.tick()
   }
 
   remove(conversationId: string, messageId: string, count: number): void {

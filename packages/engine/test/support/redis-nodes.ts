@@ -1,8 +1,10 @@
-import { openRedisReplyLog, type RedisReplyLog } from "../../src/live/redis-reply-log.ts"
+import type { LiveReplyLog } from "../../src/live/live-reply-log.ts"
+import { openReplyLog } from "../../src/live/open-reply-log.ts"
 
 /** One node's log, and what it said of Redis. */
 export interface RedisNode {
-  log: RedisReplyLog
+  log: LiveReplyLog
+  close(): void
   /** `up` and `down`, in order. */
   changes: string[]
   /** Resolves when the last change was this one. */
@@ -16,12 +18,12 @@ export async function openRedisNode(url: string): Promise<RedisNode> {
     changes.push(isUp ? "up" : "down")
     wake.resolve()
   }
-  const log = await openRedisReplyLog({ url, onChange })
+  const { log, close } = await openReplyLog({ redisUrl: url, onChange })
   const isNow = async (change: "up" | "down") => {
     while (changes.at(-1) !== change) {
       wake = Promise.withResolvers()
       await wake.promise
     }
   }
-  return { log, changes, isNow }
+  return { log, close, changes, isNow }
 }

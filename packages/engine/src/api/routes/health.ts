@@ -2,8 +2,15 @@ import { health, readiness } from "@grizz/protocol"
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod"
 import { publicError } from "../problems.ts"
 
-/** What the engine needs, by name; a check rejects with what is wrong. */
-export type DependencyChecks = Record<string, () => Promise<void>>
+/** What the engine depends on, by name. */
+export type DependencyChecks = Record<string, DependencyCheck>
+
+export interface DependencyCheck {
+  /** Rejects with what is wrong. */
+  run: () => Promise<void>
+  /** Whether this node can serve without it. */
+  isOptional: boolean
+}
 
 export function healthRoutes(checks: DependencyChecks): FastifyPluginAsyncZod {
   return async (app) => {
@@ -20,18 +27,18 @@ export function healthRoutes(checks: DependencyChecks): FastifyPluginAsyncZod {
     }
     app.get("/ready", { schema }, async (_, reply) => {
       const results = await Promise.all(
-        Object.entries(checks).map(async ([name, check]) => [name, await run(check)] as const),
+        Object.entries(checks).map(async ([name, check]) => [name, await verdict(check)] as const),
       )
-      const isReady = results.every(([, result]) => result.status === "ok")
+      const isReady = results.every(([name, { status }]) => status === "ok" || checks[name]!.isOptional)
       void reply.header("cache-control", "no-store").code(isReady ? 200 : 503)
       return { status: isReady ? ("ready" as const) : ("unavailable" as const), checks: Object.fromEntries(results) }
     })
   }
 }
 
-async function run(check: () => Promise<void>): Promise<{ status: "ok" | "failed"; detail?: string }> {
+async function verdict({ run }: DependencyCheck): Promise<{ status: "ok" | "failed"; detail?: string }> {
   try {
-    await check()
+    await run()
     return { status: "ok" }
   } catch (error) {
     return { status: "failed", detail: publicError(error).message }
