@@ -49,6 +49,9 @@ const server: DatabaseKind = kind(
 /** For `describe.each(databaseKinds)("… on $name", …)`. */
 export const databaseKinds: DatabaseKind[] = [embedded, server]
 
+/** For a suite to which either is the same: the server, or what is embedded where there is none. */
+export const oneDatabaseKind: DatabaseKind = missingServer === null ? server : embedded
+
 /** A fresh, empty database on the run's server. */
 export async function createServerDatabase(): Promise<{ url: string; name: string; drop: () => Promise<void> }> {
   if (postgresUrl === null) throw new Error("no postgres binary found")

@@ -91,6 +91,8 @@ export interface TestEngineOptions {
   verifier?: TokenVerifier
   env?: Record<string, string>
   clock?: Clock
+  /** Another model than the scripted one, with its version, as in `OPENAI_BASE_URL`. */
+  modelUrl?: string
 }
 
 /** The whole engine in this process, on the given database, with a scripted model behind real HTTP. */
@@ -100,6 +102,7 @@ export async function startTestEngine({
   verifier,
   env = {},
   clock = systemClock,
+  modelUrl,
 }: TestEngineOptions): Promise<TestEngine> {
   let modelCalls = 0
   const model = await startOfflineModel({
@@ -111,7 +114,7 @@ export async function startTestEngine({
   })
   const config: Config = readConfig({ PORT: "0", OPENAI_BASE_URL: model.baseUrl, ...env }, "start")
   const client = openaiClient({
-    baseUrl: model.baseUrl,
+    baseUrl: modelUrl ?? model.baseUrl,
     apiKey: undefined,
     model: "test",
     timeouts: {
