@@ -82,6 +82,12 @@ export interface TakenOver {
   next: ReplyJob | null
 }
 
+/** A new reply to a message. `job` is null when it is not, or no longer, this owner's. */
+export interface Retried {
+  messageId: string
+  job: ReplyJob | null
+}
+
 export interface Erased {
   /** How many messages were erased from this conversation, this one counted in. */
   count: number
@@ -158,20 +164,27 @@ export interface ReplyStore {
   heartbeat(owner: string, replies: HeldReply[]): Promise<Heartbeat>
   /** Saves the texts so far and gives the replies up; their next owner's model calls are not counted twice. */
   handOver(owner: string, replies: HeldReply[]): Promise<void>
+  /** Conversations with replies that no living owner produces; at most 100 a call. */
+  lateConversations(): Promise<string[]>
   /**
-   * Takes over, as new attempts, replies whose lease has run out: they go on while fewer than `maxCalls` model calls were
-   * begun for them, else they are ended with the text that was saved (`stopped` where a stop was asked for, else `failed`
-   * with `interrupted`) and the next of their conversation begins. At most 100 conversations a call.
+   * Takes over, as a new attempt, the conversation's reply whose lease has run out: it goes on while fewer than `maxCalls`
+   * model calls were begun for it, else it is ended with the text that was saved (`stopped` where a stop was asked for,
+   * else `failed` with `interrupted`) and the next one begins. Null when there is nothing to take, or another is at it.
    */
-  takeOver(owner: string, contextMessages: number, maxCalls: number): Promise<TakenOver[]>
-  /** A new reply to the message of an ended one, which it supersedes; `conflict` unless that is the newest. */
+  takeOver(conversationId: string, owner: string, contextMessages: number, maxCalls: number): Promise<TakenOver | null>
+  /** Null when the reply is not the user's. */
+  conversationOf(userId: string, replyId: string): Promise<string | null>
+  /**
+   * A new reply to the message of an ended one, which it supersedes; `conflict` unless that is the newest. The same
+   * `newReplyId` again gets the same answer.
+   */
   retry(
     userId: string,
     replyId: string,
     newReplyId: string,
     owner: string,
     contextMessages: number,
-  ): Promise<ReplyJob | "conflict" | "not_found">
+  ): Promise<Retried | "conflict" | "not_found">
   /** Erases a message's text; null when there is no such message of the user. */
   erase(userId: string, conversationId: string, messageId: string): Promise<Erased | null>
   /**
@@ -220,10 +233,11 @@ export type ConversationEvent =
 
 /**
  * What a log or a store holds of a conversation, in the order in which it happened: a message that was announced, an
- * attempt of a reply with its text so far, and a reply's end, which carries the whole text.
+ * attempt of a reply with its text so far, and a reply's end, which carries the whole text. `foundIdle`: no reply was
+ * under way when the message was committed.
  */
 export type LogEntry =
-  | { kind: "message"; message: Message; replyId: string }
+  | { kind: "message"; message: Message; replyId: string; foundIdle?: boolean }
   | { kind: "reply"; reply: RunningReply; text: string }
   | { kind: "end"; reply: RunningReply; end: ReplyEnd }
 
@@ -272,7 +286,8 @@ export interface ReplyWriter {
 
 /** The live part of conversations: what was announced, and the text of replies that run. */
 export interface ReplyLog {
-  announce(message: Message, replyId: string): void
+  /** @param foundIdle no reply was under way when it was committed: all ends before it are told before it */
+  announce(message: Message, replyId: string, foundIdle: boolean): void
   /** Begins an attempt; a later attempt of the same reply starts from an empty text. */
   start(reply: RunningReply): ReplyWriter
   follow(conversationId: string, sink: EventSink, stored: StoredReader): Following

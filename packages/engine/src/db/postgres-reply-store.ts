@@ -10,6 +10,7 @@ import type {
   ReplyJob,
   ReplyOutcome,
   ReplyStore,
+  Retried,
   TakenOver,
 } from "../ports.ts"
 import { newestView, toConversationView, type ViewRow, viewAfter } from "./conversation-view.ts"
@@ -17,10 +18,12 @@ import type { Database, Parameter } from "./database.ts"
 import {
   type AcceptedJson,
   acceptMessage,
+  conversationOf,
   type EndedJson,
   endReply,
   eraseMessage,
   handOver,
+  lateConversations,
   type RetriedJson,
   renewLeases,
   requestStop,
@@ -39,7 +42,7 @@ export interface ReplyStoreOptions {
 
 const snapshotMessages = 50
 const resumeMessages = 500
-const takeOverConversations = 100
+const lateAtMost = 100
 
 /** Replies in PostgreSQL: a turn is two statements, `accept` and `end`. */
 export class PostgresReplyStore implements ReplyStore {
@@ -125,13 +128,31 @@ export class PostgresReplyStore implements ReplyStore {
     if (replies.length > 0) await this.#database.query(handOver, [owner, ...columnsOf(replies)])
   }
 
-  async takeOver(owner: string, contextMessages: number, maxCalls: number): Promise<TakenOver[]> {
-    const parameters = [owner, this.#lease, contextMessages - 1, takeOverConversations, maxCalls]
-    const rows = await this.#database.query<{ taken: TakenJson }>(takeOver, parameters)
-    return rows.map(({ taken: { conversation_id: conversationId, ended, next } }) => ({
-      ended: ended && toTakenEnd(conversationId, ended),
-      next: next && toJob(conversationId, next),
-    }))
+  async lateConversations(): Promise<string[]> {
+    const rows = await this.#database.query<{ id: string }>(lateConversations, [lateAtMost])
+    return rows.map(({ id }) => id)
+  }
+
+  async takeOver(
+    conversationId: string,
+    owner: string,
+    contextMessages: number,
+    maxCalls: number,
+  ): Promise<TakenOver | null> {
+    const parameters = [conversationId, owner, this.#lease, contextMessages - 1, maxCalls]
+    const [row] = await this.#database.query<{ taken: TakenJson | null }>(takeOver, parameters)
+    const taken = row!.taken
+    return (
+      taken && {
+        ended: taken.ended && toTakenEnd(conversationId, taken.ended),
+        next: taken.next && toJob(conversationId, taken.next),
+      }
+    )
+  }
+
+  async conversationOf(userId: string, replyId: string): Promise<string | null> {
+    const [row] = await this.#database.query<{ id: string }>(conversationOf, [userId, replyId])
+    return row?.id ?? null
   }
 
   async retry(
@@ -140,11 +161,13 @@ export class PostgresReplyStore implements ReplyStore {
     newReplyId: string,
     owner: string,
     contextMessages: number,
-  ): Promise<ReplyJob | "conflict" | "not_found"> {
+  ): Promise<Retried | "conflict" | "not_found"> {
     const parameters = [userId, replyId, newReplyId, owner, this.#lease, contextMessages - 1]
     const [row] = await this.#database.query<{ retried: RetriedJson }>(retryReply, parameters)
     const retried = row!.retried
-    return retried.outcome === "accepted" ? toJob(retried.conversation_id, retried.job) : retried.outcome
+    if (retried.outcome !== "accepted") return retried.outcome
+    const { conversation_id: conversationId, message_id: messageId, job } = retried
+    return { messageId, job: job && toJob(conversationId, job) }
   }
 
   async erase(userId: string, conversationId: string, messageId: string): Promise<Erased | null> {

@@ -66,7 +66,21 @@ export interface EndedJson {
 
 export const takeOver: Statement = {
   name: "grizz_take_over",
-  text: "select t as taken from grizz.take_over($1, $2::text::interval, $3::integer, $4::integer, $5::integer) t",
+  text: `select grizz.take_over_conversation($1::uuid, $2, $3::text::interval, $4::integer, $5::integer) as taken`,
+}
+
+export const lateConversations: Statement = {
+  name: "grizz_late_conversations",
+  text: `select r.conversation_id::text as id from grizz.replies r
+    where r.status in ('queued', 'running')
+    group by r.conversation_id
+    having bool_and(r.status = 'queued' or r.lease_until < clock_timestamp())
+    limit $1::integer`,
+}
+
+export const conversationOf: Statement = {
+  name: "grizz_conversation_of",
+  text: "select r.conversation_id::text as id from grizz.replies r where r.id = $2::uuid and r.user_id = $1::uuid",
 }
 
 export const retryReply: Statement = {
@@ -75,7 +89,7 @@ export const retryReply: Statement = {
 }
 
 export type RetriedJson =
-  | { outcome: "accepted"; conversation_id: string; job: JobJson }
+  | { outcome: "accepted"; conversation_id: string; message_id: string; job: JobJson | null }
   | { outcome: "conflict" | "not_found" }
 
 export const eraseMessage: Statement = {

@@ -10,7 +10,12 @@ const passedOn = <T extends object>() => z.custom<T>((value) => typeof value ===
 
 /** What nodes tell each other about one conversation. Offsets and lengths are UTF-16 units. */
 const liveEntry = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("message"), message: passedOn<Message>(), replyId: z.string() }),
+  z.object({
+    type: z.literal("message"),
+    message: passedOn<Message>(),
+    replyId: z.string(),
+    foundIdle: z.boolean().optional(),
+  }),
   /** All that there is of a reply: it begins, its whole text is said again, or it ends (then the end has the text). */
   z.object({
     type: z.literal("whole"),

@@ -65,11 +65,11 @@ export class LiveReplyLog implements ReplyLog {
     return this.#conversations.size
   }
 
-  announce(message: Message, replyId: string): void {
+  announce(message: Message, replyId: string, foundIdle: boolean): void {
     const { conversationId } = message
-    this.#conversation(conversationId).announce({ kind: "message", message, replyId })
+    this.#conversation(conversationId).announce({ kind: "message", message, replyId, foundIdle })
     this.#forgetIfIdle(conversationId)
-    this.#outbox?.tell(conversationId, { type: "message", message, replyId })
+    this.#outbox?.tell(conversationId, { type: "message", message, replyId, foundIdle })
   }
 
   start(reply: RunningReply): ReplyWriter {

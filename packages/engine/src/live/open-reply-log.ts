@@ -10,7 +10,7 @@ export interface OpenReplyLogOptions {
 
 export interface OpenReplyLog {
   log: LiveReplyLog
-  close(): void
+  close: () => void
 }
 
 /** How often is looked after what was not told, and how soon when that is known, in ms. */

@@ -233,8 +233,10 @@ export class SharedConversation {
   #take(entry: LiveEntry): void {
     if (!this.feed.hasFollowers) return
     switch (entry.type) {
-      case "message":
-        return this.announce({ kind: "message", message: entry.message, replyId: entry.replyId })
+      case "message": {
+        const { message, replyId, foundIdle = false } = entry
+        return this.announce({ kind: "message", message, replyId, foundIdle })
+      }
       case "whole":
         return this.#remote.takeWhole(entry)
       case "text":

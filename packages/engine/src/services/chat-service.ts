@@ -1,6 +1,6 @@
 import { ChatError } from "../core/errors.ts"
 import type { Message } from "../domain.ts"
-import type { Accepted, ConcurrentSends, NewMessage, ReplyLog, ReplyStore } from "../ports.ts"
+import type { ConcurrentSends, NewMessage, ReplyLog, ReplyStore } from "../ports.ts"
 import type { ReplyRunner } from "./reply-runner.ts"
 import type { Serial } from "./serial.ts"
 
@@ -43,12 +43,13 @@ export class ChatService {
    * @throws ChatError `not_found`, `conflict`, `reply_in_progress`, `unavailable`
    */
   async accept(message: Omit<NewMessage, "replyId">): Promise<Sent> {
-    const { log, runner, serial, newId, now } = this.#options
+    const { replies, log, runner, serial, owner, contextMessages, concurrentSends, newId, now } = this.#options
     if (this.#isDraining) throw new ChatError("unavailable", "The server is restarting. Send this again in a moment.")
     return serial.run(message.conversationId, async () => {
       const beforeMs = now()
       const proposedId = newId()
-      const accepted = await this.#acceptAgain({ ...message, replyId: proposedId })
+      const proposed = { ...message, replyId: proposedId }
+      const accepted = await twice(() => replies.accept(proposed, owner, contextMessages, concurrentSends))
       switch (accepted.outcome) {
         case "not_found":
           throw new ChatError("not_found", "There is no such conversation.")
@@ -58,14 +59,14 @@ export class ChatService {
           throw new ChatError("reply_in_progress", "A reply is in progress. Wait for its end, or stop it.")
         case "accepted":
           runner.stop(accepted.interrupted)
-          log.announce(accepted.message, accepted.replyId)
+          log.announce(accepted.message, accepted.replyId, accepted.job !== null)
           if (accepted.job !== null) runner.run(accepted.job, beforeMs)
           return { outcome: "accepted", message: accepted.message, replyId: accepted.replyId }
         case "repeat": {
           const { message: known, job, replyId } = accepted
           // This very send was committed, and the answer to its first try was lost.
           const isOurs = replyId === proposedId
-          if (known !== null && isOurs) log.announce(known, replyId)
+          if (known !== null && isOurs) log.announce(known, replyId, job !== null)
           // Another send's job was begun here, and maybe let go: a second model call for it would mix two texts.
           if (job !== null && isOurs) runner.run(job, beforeMs)
           return { outcome: isOurs ? "accepted" : "repeat", message: known, replyId }
@@ -88,14 +89,18 @@ export class ChatService {
   async retry(userId: string, replyId: string): Promise<{ replyId: string; messageId: string }> {
     const { replies, runner, serial, owner, contextMessages, newId, now } = this.#options
     if (this.#isDraining) throw new ChatError("unavailable", "The server is restarting. Try again in a moment.")
-    const beforeMs = now()
-    const job = await replies.retry(userId, replyId, newId(), owner, contextMessages)
-    if (job === "not_found") throw new ChatError("not_found", "There is no such reply.")
-    if (job === "conflict")
-      throw new ChatError("conflict", "Only the newest reply can be tried again, once it has ended.")
-    // Behind the end of the earlier reply, which may be saved and not yet announced.
-    await serial.run(job.reply.conversationId, async () => runner.run(job, beforeMs))
-    return { replyId: job.reply.id, messageId: job.reply.messageId }
+    const conversationId = await replies.conversationOf(userId, replyId)
+    if (conversationId === null) throw new ChatError("not_found", "There is no such reply.")
+    return serial.run(conversationId, async () => {
+      const beforeMs = now()
+      const newReplyId = newId()
+      const retried = await twice(() => replies.retry(userId, replyId, newReplyId, owner, contextMessages))
+      if (retried === "not_found") throw new ChatError("not_found", "There is no such reply.")
+      if (retried === "conflict")
+        throw new ChatError("conflict", "Only the newest reply can be tried again, once it has ended.")
+      if (retried.job !== null) runner.run(retried.job, beforeMs)
+      return { replyId: newReplyId, messageId: retried.messageId }
+    })
   }
 
   /** Erases a message's text everywhere; a reply to it that is under way is stopped. @throws ChatError `not_found` */
@@ -122,16 +127,14 @@ export class ChatService {
     await this.#options.serial.settled()
     await this.#options.runner.drain(graceMs)
   }
+}
 
-  /** Asks once more when the answer was lost: the id makes that safe, and tells whether the first try was committed. */
-  async #acceptAgain(message: NewMessage): Promise<Accepted> {
-    const { replies, owner, contextMessages, concurrentSends } = this.#options
-    const accept = () => replies.accept(message, owner, contextMessages, concurrentSends)
-    try {
-      return await accept()
-    } catch (error) {
-      if (error instanceof ChatError && error.code === "unavailable") return accept()
-      throw error
-    }
+/** Asks once more when the answer was lost: ids make that safe, and tell whether the first try was committed. */
+async function twice<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask()
+  } catch (error) {
+    if (error instanceof ChatError && error.code === "unavailable") return ask()
+    throw error
   }
 }

@@ -49,6 +49,8 @@ export class ReplyRunner {
   readonly #productions = new Map<string, Production>()
   /** Attempts that are over here, by reply: until then a late answer of the database may still bring them as jobs. */
   readonly #over = new Map<string, { attempt: number; untilMs: number }>()
+  /** Conversations whose replies wait to be taken over. */
+  readonly #taking = new Set<string>()
   #isDraining = false
   /** The grace of a shutdown is over. */
   #isOutOfTime = false
@@ -106,27 +108,22 @@ export class ReplyRunner {
     for (const replyId of lost) this.#productions.get(replyId)?.abort.abort(leaseLost)
   }
 
-  /** Goes on with, or ends, replies whose owner is gone. Only after a heartbeat: what is alive here is renewed first. */
+  /**
+   * Looks for replies whose owner is gone, and goes on with or ends each when it is its conversation's turn. Only after a
+   * heartbeat: what is alive here is renewed first. Does not wait for them: a conversation that is at work here may take
+   * long, and the leases of all others would wait with it.
+   * @throws ChatError `unavailable`
+   */
   async takeOver(): Promise<void> {
-    const { replies, owner, contextMessages, maxCalls, log, logger, serial, now } = this.#options
     if (this.#isDraining) return
-    const beforeMs = now()
-    for (const { ended, next } of await replies.takeOver(owner, contextMessages, maxCalls)) {
-      const conversationId = (ended?.reply ?? next?.reply)?.conversationId ?? ""
-      await serial.run(conversationId, async () => {
-        if (ended !== null) {
-          const writer = log.start(ended.reply)
-          if (ended.end.message.content !== "") writer.append(ended.end.message.content)
-          writer.end(ended.end)
-          logger.warn({ reply_id: ended.reply.id, status: ended.end.status }, "ended a reply whose owner is gone")
-        }
-        if (next === null) return
-        if (next.reply.attempt > 1)
-          logger.warn({ reply_id: next.reply.id, attempt: next.reply.attempt }, "took a reply over")
-        // Its first owner may have died between the commit and the announcement.
-        if (next.message !== null) log.announce(next.message, next.reply.id)
-        this.run(next, beforeMs)
-      })
+    const { replies, serial, logger } = this.#options
+    for (const id of await replies.lateConversations()) {
+      if (this.#taking.has(id)) continue
+      this.#taking.add(id)
+      serial
+        .run(id, () => this.#takeOver(id))
+        .catch((error: unknown) => logger.warn({ err: error, conversation_id: id }, "a reply could not be taken over"))
+        .finally(() => this.#taking.delete(id))
     }
   }
 
@@ -134,6 +131,7 @@ export class ReplyRunner {
   async drain(graceMs: number): Promise<void> {
     this.#isDraining = true
     const unfinished: HeldReply[] = []
+    const finished = () => Promise.all([...this.#productions.values()].map((one) => one.finished))
     const timer = setTimeout(() => {
       this.#isOutOfTime = true
       for (const production of this.#productions.values()) {
@@ -141,7 +139,11 @@ export class ReplyRunner {
         production.abort.abort(handedOver)
       }
     }, graceMs)
-    while (this.#productions.size > 0) await Promise.all([...this.#productions.values()].map((one) => one.finished))
+    do {
+      await finished()
+      // What was being taken over when this began.
+      await this.#options.serial.settled()
+    } while (this.#productions.size > 0)
     clearTimeout(timer)
     await this.#handOver(unfinished)
   }
@@ -192,12 +194,37 @@ export class ReplyRunner {
       if (saved === null) return false
       // Saved first: a client that reloads on reply.ended must find the message.
       writer.end(saved.end)
-      const { next } = saved
-      if (next === null) return true
-      if (!this.#isDraining) this.run(next, beforeMs)
-      else await this.#handOver([{ replyId: next.reply.id, attempt: next.reply.attempt, text: "" }])
+      if (saved.next !== null) await this.#begin(saved.next, beforeMs)
       return true
     })
+  }
+
+  /** In the conversation's turn: nothing else of it is committed or announced here meanwhile. */
+  async #takeOver(conversationId: string): Promise<void> {
+    const { replies, owner, contextMessages, maxCalls, log, logger, now } = this.#options
+    if (this.#isDraining) return
+    const beforeMs = now()
+    const taken = await replies.takeOver(conversationId, owner, contextMessages, maxCalls)
+    if (taken === null) return
+    const { ended, next } = taken
+    if (ended !== null) {
+      const writer = log.start(ended.reply)
+      if (ended.end.message.content !== "") writer.append(ended.end.message.content)
+      writer.end(ended.end)
+      logger.warn({ reply_id: ended.reply.id, status: ended.end.status }, "ended a reply whose owner is gone")
+    }
+    if (next === null) return
+    if (next.reply.attempt > 1)
+      logger.warn({ reply_id: next.reply.id, attempt: next.reply.attempt }, "took a reply over")
+    // Its first owner may have died between the commit and the announcement.
+    if (next.message !== null) log.announce(next.message, next.reply.id, false)
+    await this.#begin(next, beforeMs)
+  }
+
+  /** Produces what this node has just become the owner of, or gives it to another node at once. */
+  async #begin(job: ReplyJob, ownedSinceMs: number): Promise<void> {
+    if (!this.#isDraining) return this.run(job, ownedSinceMs)
+    await this.#handOver([{ replyId: job.reply.id, attempt: job.reply.attempt, text: "" }])
   }
 
   /** A reply was paid for: its end is tried until the database is back, or the node has no time left. */

@@ -64,7 +64,7 @@ class Moves {
     if (step.do === "queue") {
       this.#queued += 1
       const position = this.#position + 2 * this.#queued
-      nodes[step.node]!.log.announce(ledger.say(position), `r${position + 1}`)
+      nodes[step.node]!.log.announce(ledger.say(position), `r${position + 1}`, true)
     }
     if (step.do === "reconnect") {
       const moved = this.#devices[step.reader]!

@@ -47,7 +47,7 @@ for (const { name, isMissing, server, open } of kinds) {
       const first = new Device()
       const following = log.follow(ledger.conversationId, first, ledger.read)
       following.begin(beginning, [])
-      log.announce(ledger.message(0), "r1")
+      log.announce(ledger.message(0), "r1", true)
       const writer = log.start(ledger.reply(1))
       writer.append("Hel")
       following.stop()
@@ -65,7 +65,7 @@ for (const { name, isMissing, server, open } of kinds) {
       const ledger = new Ledger()
       const reader = new Device()
       const following = log.follow(ledger.conversationId, reader, ledger.read)
-      log.announce(ledger.message(0), "r1")
+      log.announce(ledger.message(0), "r1", true)
       const writer = log.start(ledger.reply(1))
       writer.append("all of it")
       writer.end(ledger.endOf(ledger.reply(1), writer.text))
@@ -79,7 +79,7 @@ for (const { name, isMissing, server, open } of kinds) {
       const ledger = new Ledger()
       const reader = new Device()
       const following = log.follow(ledger.conversationId, reader, ledger.read)
-      log.announce(ledger.message(0), "r1")
+      log.announce(ledger.message(0), "r1", true)
       const writer = log.start(ledger.reply(1))
       writer.append("once")
       writer.end(ledger.endOf(ledger.reply(1), writer.text))
@@ -96,7 +96,7 @@ for (const { name, isMissing, server, open } of kinds) {
       const ledger = new Ledger()
       const reader = new Device()
       log.follow(ledger.conversationId, reader, ledger.read).begin(beginning, [])
-      log.announce(ledger.message(0), "r1")
+      log.announce(ledger.message(0), "r1", true)
       const late = log.start(ledger.reply(1, 1))
       late.append("first try")
       const writer = log.start(ledger.reply(1, 2))
@@ -112,7 +112,7 @@ for (const { name, isMissing, server, open } of kinds) {
       const slow = new Device()
       slow.room = 2
       log.follow(ledger.conversationId, slow, ledger.read).begin(beginning, [])
-      log.announce(ledger.message(0), "r1")
+      log.announce(ledger.message(0), "r1", true)
       const writer = log.start(ledger.reply(1))
       for (let piece = 0; piece < 16; piece++) writer.append("x".repeat(64 * 1024))
       expect(slow.closed).toBeNull()
@@ -126,23 +126,25 @@ for (const { name, isMissing, server, open } of kinds) {
       slow.room = 1
       const following = log.follow(ledger.conversationId, slow, ledger.read)
       following.begin(beginning, [])
+      const writer = begin(log, ledger, 0)
       const say = (place: number) =>
-        log.announce({ ...ledger.message(place), content: "x".repeat(100_000) }, `r${place}`)
+        log.announce({ ...ledger.message(2 * place + 2), content: "x".repeat(100_000) }, `r${2 * place + 3}`, false)
       for (let place = 0; place < 10; place++) say(place)
       expect(slow.closed).toBeNull()
-      slow.room = 6
+      slow.room = 7
       following.resume()
       for (let place = 10; place < 14; place++) say(place)
       expect(slow.closed).toBeNull()
       for (let place = 14; place < 20; place++) say(place)
       expect(slow.closed).toBe("too_slow")
+      writer.abandon()
     })
 
     test("nothing is held once replies have ended and readers have gone", () => {
       const ledger = new Ledger()
       const following = log.follow(ledger.conversationId, new Device(), ledger.read)
       following.begin(beginning, [])
-      log.announce(ledger.message(0), "r1")
+      log.announce(ledger.message(0), "r1", true)
       const writer = log.start(ledger.reply(1))
       following.stop()
       expect(log.size).toBe(1)
@@ -217,6 +219,6 @@ for (const { name, isMissing, server, open } of kinds) {
 }
 
 function begin(log: ReplyLog, ledger: Ledger, position: number): ReplyWriter {
-  log.announce(ledger.say(position), `r${position + 1}`)
+  log.announce(ledger.say(position), `r${position + 1}`, true)
   return log.start(ledger.start(position + 1))
 }

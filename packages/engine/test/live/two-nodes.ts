@@ -32,7 +32,7 @@ export class TwoNodes {
 
   /** A message, and the beginning of its reply. */
   begin(node: RedisNode, position = 0): ReplyWriter {
-    node.log.announce(this.ledger.say(position), `r${position + 1}`)
+    node.log.announce(this.ledger.say(position), `r${position + 1}`, true)
     return node.log.start(this.ledger.start(position + 1))
   }
 

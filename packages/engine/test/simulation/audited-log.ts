@@ -22,12 +22,12 @@ export class AuditedLog implements ReplyLog {
     return this.#log.size
   }
 
-  announce(message: Message, replyId: string): void {
+  announce(message: Message, replyId: string, foundIdle: boolean): void {
     const { store, world } = this.#ledger
     const stored = store.conversation(message.conversationId)?.messages.find(({ id }) => id === message.id)
     world.check(stored?.position === message.position, () => `message ${message.id} was announced before its commit`)
     world.check(store.reply(replyId)?.messageId === message.id, () => `message ${message.id} has another reply`)
-    this.#log.announce(message, replyId)
+    this.#log.announce(message, replyId, foundIdle)
   }
 
   start(reply: RunningReply): ReplyWriter {
@@ -52,7 +52,11 @@ export class AuditedLog implements ReplyLog {
   }
 
   follow(conversationId: string, sink: EventSink, stored: StoredReader): Following {
-    return this.#log.follow(conversationId, sink, stored)
+    const read: StoredReader = (after) => {
+      this.#ledger.seen.add("what nobody told was read")
+      return stored(after)
+    }
+    return this.#log.follow(conversationId, sink, read)
   }
 
   /** Looks after what was not told. */

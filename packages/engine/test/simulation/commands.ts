@@ -110,6 +110,11 @@ const nodes: Command[] = [
       using(all.world.random.pick(all.processes.filter(({ canBeat }) => canBeat)), (one) => void one.beat()),
   },
   {
+    name: "look",
+    weight: 4,
+    run: (all) => using(up(all), (one) => one.look()),
+  },
+  {
     name: "a moment",
     weight: 10,
     isRough: true,

@@ -1,5 +1,5 @@
 import type { ReplyEnd, RunningReply } from "../../src/domain.ts"
-import type { Accepted, Heartbeat, HeldReply, ReplyJob, ReplyOutcome, TakenOver } from "../../src/ports.ts"
+import type { Accepted, Heartbeat, HeldReply, ReplyJob, ReplyOutcome, Retried, TakenOver } from "../../src/ports.ts"
 import type { MemoryReplyStore } from "../support/memory-reply-store.ts"
 import type { World } from "./world.ts"
 
@@ -42,8 +42,13 @@ export class Ledger {
   readonly seen = new Set<string>()
   /** Everything that every reader is told of, in the order of commits. */
   readonly order: string[] = []
-  /** Called with what a commit changed for readers; `owner` tells it to its own, null: nobody tells it in time. */
-  onChange: (conversationId: string, owner: string | null) => void = () => {}
+  /**
+   * Conversations in which a process never learned whether something was committed: until it looks, its readers hear what
+   * comes after that, so that a message may come on the other side of a reply's begin or end.
+   */
+  readonly uncertain = new Set<string>()
+  /** Called with what a commit changed for readers; `owner` tells it to its own. */
+  onChange: (conversationId: string, owner: string) => void = () => {}
 
   constructor(world: World, store: MemoryReplyStore, { leaseMs, maxCalls }: { leaseMs: number; maxCalls: number }) {
     this.world = world
@@ -81,12 +86,10 @@ export class Ledger {
       case "heartbeat":
         return this.#heartbeatCommitted(owner, parameters[1] as HeldReply[], result as Heartbeat)
       case "takeOver":
-        for (const taken of result as TakenOver[]) this.#takeOverCommitted(owner, taken)
-        return
+        return this.#takeOverCommitted(owner, result as TakenOver)
       case "retry":
         if (typeof result === "string") return
-        this.seen.add("a reply was retried")
-        return this.#grant(owner, (result as ReplyJob).reply)
+        return this.#retryCommitted(owner, result as Retried)
       default:
     }
   }
@@ -99,13 +102,6 @@ export class Ledger {
 
   produced(owner: string, { id }: RunningReply): void {
     this.world.check(!this.#told.has(`${owner} stops ${id}`), () => `${id}: produced after its stop was told`)
-  }
-
-  /** Committed after its process gave up, so that its log may go on without it. */
-  committedUnheard(method: string, result: unknown): void {
-    if (method !== "accept") return
-    const accepted = result as Accepted
-    if (accepted.outcome === "accepted") this.onChange(accepted.message.conversationId, null)
   }
 
   modelCalled(reply: RunningReply): ModelCall {
@@ -226,8 +222,12 @@ export class Ledger {
     }
     this.seen.add(ended === null ? "a reply went on elsewhere" : "a reply was ended for its owner")
     const conversationId = ended?.reply.conversationId ?? next?.reply.conversationId ?? ""
-    // The sweep does not wait its turn: what was accepted after it may be announced before it.
-    this.onChange(conversationId, null)
+    this.onChange(conversationId, owner)
+  }
+
+  #retryCommitted(owner: string, { job }: Retried): void {
+    this.seen.add("a reply was retried")
+    if (job !== null && !this.isHeldBy(job.reply, owner)) this.#grant(owner, job.reply)
   }
 
   #checkLate({ id }: RunningReply): void {

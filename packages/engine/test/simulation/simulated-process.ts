@@ -74,6 +74,11 @@ export class SimulatedProcess {
     }
   }
 
+  /** Its log looks after what was not told. */
+  look(): void {
+    this.#log.tick()
+  }
+
   /** As a deploy does; the process is gone when its replies are. */
   async drain(graceMs: number): Promise<void> {
     this.isDraining = true
@@ -91,6 +96,8 @@ export class SimulatedProcess {
 
   #onError(line: string): void {
     // A process that shuts down has no time to wait for the database.
-    if (!this.isDraining) this.#ledger.world.violate(`an error was logged: ${line}`)
+    if (!this.isDraining) return this.#ledger.world.violate(`an error was logged: ${line}`)
+    const { conversation_id: conversationId } = JSON.parse(line) as { conversation_id?: string }
+    if (conversationId !== undefined) this.#ledger.uncertain.add(conversationId)
   }
 }

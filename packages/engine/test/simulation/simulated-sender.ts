@@ -49,8 +49,7 @@ export class SimulatedSender {
       try {
         await process.chat.accept(message)
       } catch (error) {
-        // It may be committed, and nobody announces it.
-        this.#ledger.onChange(conversationId, null)
+        if (error instanceof ChatError && error.code === "unavailable") this.#ledger.uncertain.add(conversationId)
         throw error
       }
       const isStored = this.#ledger.acceptedMessages.has(messageId)

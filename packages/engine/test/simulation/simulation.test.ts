@@ -14,6 +14,7 @@ const seeds =
 
 /** What a test of this size must have tried. */
 const rare = [
+  "a commit's outcome stayed unknown",
   "a late end was refused",
   "a reader resumed",
   "a reader saw a reply restart",
@@ -25,7 +26,9 @@ const rare = [
   "an end was saved again",
   'the answer to "accept" was lost',
   'the answer to "end" was lost',
+  'the answer to "retry" was lost',
   'the answer to "takeOver" was lost',
+  "what nobody told was read",
 ]
 
 beforeEach(() => {

@@ -12,6 +12,8 @@ import { World } from "./world.ts"
 const leaseMs = 15_000
 /** Steps in which everything must come to its end, once nothing fails any more. */
 const healingSteps = 3000
+/** A look after three seconds of silence, one more a second later, and a begin that waited for it. */
+const secondsToKnow = 6
 
 /** One run: nodes, clients, a database and a model, whose every move one seed decides. */
 export class Simulation {
@@ -155,6 +157,7 @@ export class Simulation {
 
   async #settle(): Promise<void> {
     this.#startDead()
+    await this.#settleConnected()
     for (const reader of this.readers) {
       reader.drop()
       reader.connect(this.world.random.pick(this.processes)!, Number.POSITIVE_INFINITY, true)
@@ -171,15 +174,26 @@ export class Simulation {
     this.world.check(vi.getTimerCount() === 0, () => "a timer is left")
   }
 
+  /** Whoever is connected, and reads, knows everything after a few seconds, without coming back. */
+  async #settleConnected(): Promise<void> {
+    for (let second = 0; second < secondsToKnow; second += 1) {
+      this.passTime(1000)
+      for (const process of this.processes) process.look()
+      await this.#letAllHappen()
+      while (this.readers.some(({ hasUnread }) => hasUnread)) {
+        for (const reader of this.readers) reader.read(Number.POSITIVE_INFINITY)
+        await this.#letAllHappen()
+      }
+    }
+    for (const reader of this.readers) if (reader.process !== null) reader.settle()
+  }
+
   async #letAllHappen(): Promise<void> {
     while (this.world.letOneHappen()) await settled()
   }
 
-  /**
-   * A memory log knows what its own process announces: a router brings readers to where their conversation goes on, and
-   * they come back with their cursors after what nobody announces in its turn (a sweep, an answer that was lost).
-   */
-  #moveReaders(conversationId: string, owner: string | null): void {
+  /** Without other nodes a log knows what its own process announces: readers are where their conversation goes on. */
+  #moveReaders(conversationId: string, owner: string): void {
     for (const reader of this.readers) {
       if (reader.conversationId === conversationId && reader.process?.life.owner !== owner) reader.drop()
     }

@@ -17,14 +17,16 @@ export function storeLink(world: World, life: ProcessLife, store: MemoryReplySto
   }
   const call = (method: Method, parameters: Arguments) =>
     new Promise((resolve, reject) => {
-      const fail = () => life.post(() => reject(new ChatError("unavailable", "The database does not answer.")))
+      const fail = () => {
+        if (method === "takeOver") ledger.uncertain.add(parameters[0] as string)
+        life.post(() => reject(new ChatError("unavailable", "The database does not answer.")))
+      }
       const arrive = async () => {
         if (life.isCutOff || world.random.chance(world.faultRate)) return fail()
         // The process gave up, but the statement is on its way.
         if (world.random.chance(world.faultRate)) {
           fail()
-          const happen = async () => ledger.committedUnheard(method, await commit(method, parameters))
-          return world.add({ canHappen: () => true, happen: () => void happen() })
+          return world.add({ canHappen: () => true, happen: () => void commit(method, parameters) })
         }
         const result = await commit(method, parameters)
         if (world.random.chance(world.faultRate)) {
@@ -48,7 +50,9 @@ export function storeLink(world: World, life: ProcessLife, store: MemoryReplySto
     "requestStop",
     "heartbeat",
     "handOver",
+    "lateConversations",
     "takeOver",
+    "conversationOf",
     "retry",
     "erase",
     "view",

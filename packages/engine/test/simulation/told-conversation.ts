@@ -98,19 +98,24 @@ export class ToldConversation {
   }
 
   /**
-   * Messages came in the order of their commits, and so did the begins and ends of replies, for every reader. How the
-   * two lie between each other may differ: a reader that was full hears what it missed by position.
+   * Everything came in the order of its commits, for every reader, from wherever it was read; where a commit's outcome
+   * stayed unknown, messages among themselves did, and what happened to replies.
    */
   checkOrder(): void {
-    const places = new Map(this.#ledger.order.map((what, place) => [what, place]))
     const isMessage = (what: string) => what.startsWith("said")
-    for (const kind of [this.#order.filter(isMessage), this.#order.filter((what) => !isMessage(what))]) {
-      kind.forEach((what, index) => {
-        const next = kind[index + 1]
-        const isInOrder = next === undefined || places.get(what)! < places.get(next)!
-        this.#check(isInOrder, () => `"${next}" was told after "${what}"`)
-      })
-    }
+    if (!this.#ledger.uncertain.has(this.#conversationId)) return this.#checkOrderOf(this.#order)
+    this.#ledger.seen.add("a commit's outcome stayed unknown")
+    this.#checkOrderOf(this.#order.filter(isMessage))
+    this.#checkOrderOf(this.#order.filter((what) => !isMessage(what)))
+  }
+
+  #checkOrderOf(told: string[]): void {
+    const places = new Map(this.#ledger.order.map((what, place) => [what, place]))
+    told.forEach((what, index) => {
+      const next = told[index + 1]
+      const isInOrder = next === undefined || places.get(what)! < places.get(next)!
+      this.#check(isInOrder, () => `"${next}" was told after "${what}"`)
+    })
   }
 
   #live(replyId: string, what: string): ToldReply {

@@ -11,6 +11,7 @@ import type {
   ReplyJob,
   ReplyOutcome,
   ReplyStore,
+  Retried,
   TakenOver,
 } from "../../src/ports.ts"
 import { conversationView, jobless } from "./memory-conversation-view.ts"
@@ -125,38 +126,56 @@ export class MemoryReplyStore implements ReplyStore {
   }
 
   async handOver(owner: string, held: HeldReply[]): Promise<void> {
-    for (const one of held) {
+    const mine = held.flatMap((one) => {
       const reply = this.#held(owner, one)
-      if (reply !== undefined) {
-        Object.assign(reply, { leaseUntilMs: Number.NEGATIVE_INFINITY, calls: reply.calls - 1, text: one.text })
-      }
+      return reply === undefined ? [] : [{ reply, text: one.text }]
+    })
+    // As the table's constraint: one statement, so that nothing is written for the others either.
+    if (mine.some(({ reply }) => reply.calls === 0)) throw new Error("calls would be negative")
+    for (const { reply, text } of mine) {
+      Object.assign(reply, { leaseUntilMs: Number.NEGATIVE_INFINITY, calls: reply.calls - 1, text })
     }
   }
 
-  async takeOver(owner: string, limit: number, maxCalls: number): Promise<TakenOver[]> {
-    const taken: TakenOver[] = []
-    for (const conversation of this.#conversations.values()) {
-      if (taken.length === 100) break
-      const underWay = conversation.replies.filter(isUnderWay)
-      const late = underWay.find(({ status }) => status === "running")
-      if (underWay.length === 0 || (late !== undefined && late.leaseUntilMs! >= this.#now())) continue
-      if (late !== undefined && !late.isStopRequested && late.calls < maxCalls) {
-        late.text = ""
-        this.#start(late, owner)
-        taken.push({ ended: null, next: this.#job(late, limit) })
-        continue
-      }
-      const ended = late === undefined ? null : this.#give(late)
-      taken.push({ ended, next: this.#startNext(conversation, owner, limit) })
-    }
-    return taken
+  async lateConversations(): Promise<string[]> {
+    const late = this.conversations.filter((conversation) => this.#isLate(conversation))
+    return late.slice(0, 100).map(({ id }) => id)
   }
 
-  async retry(userId: string, replyId: string, newReplyId: string, owner: string, limit: number) {
+  async takeOver(conversationId: string, owner: string, limit: number, maxCalls: number): Promise<TakenOver | null> {
+    const conversation = this.#conversations.get(conversationId)
+    if (conversation === undefined || !this.#isLate(conversation)) return null
+    const late = conversation.replies.find(({ status }) => status === "running")
+    if (late !== undefined && !late.isStopRequested && late.calls < maxCalls) {
+      late.text = ""
+      this.#start(late, owner)
+      return { ended: null, next: this.#job(late, limit) }
+    }
+    const ended = late === undefined ? null : this.#give(late)
+    return { ended, next: this.#startNext(conversation, owner, limit) }
+  }
+
+  async conversationOf(userId: string, replyId: string): Promise<string | null> {
+    const reply = this.reply(replyId)
+    return reply?.userId === userId ? reply.conversationId : null
+  }
+
+  async retry(
+    userId: string,
+    replyId: string,
+    newReplyId: string,
+    owner: string,
+    limit: number,
+  ): Promise<Retried | "conflict" | "not_found"> {
     const earlier = this.reply(replyId)
     const conversation = earlier && this.#owned(userId, earlier.conversationId)
     if (earlier === undefined || conversation == null) return "not_found"
     const { conversationId, messageId, position } = earlier
+    const known = conversation.replies.find((reply) => reply.id === newReplyId && reply.messageId === messageId)
+    if (known !== undefined) {
+      const isMine = known.status === "running" && known.owner === owner
+      return { messageId, job: isMine ? this.#job(known, limit) : null }
+    }
     const isNewest = !conversation.replies.some((reply) => reply.position > position || isUnderWay(reply))
     if (!isNewest || !conversation.messages.some(({ id }) => id === messageId)) return "conflict"
     const place = nextPosition(conversation)
@@ -164,7 +183,7 @@ export class MemoryReplyStore implements ReplyStore {
     conversation.replies.push(reply)
     this.#start(reply, owner)
     earlier.supersededBy = newReplyId
-    return this.#job(reply, limit)
+    return { messageId, job: this.#job(reply, limit) }
   }
 
   async erase(userId: string, conversationId: string, messageId: string): Promise<Erased | null> {
@@ -185,6 +204,12 @@ export class MemoryReplyStore implements ReplyStore {
   ): Promise<ConversationView | null> {
     const conversation = this.#owned(userId, conversationId)
     return conversation && conversationView(conversation, after)
+  }
+
+  #isLate({ replies }: ConversationRow): boolean {
+    const underWay = replies.filter(isUnderWay)
+    const running = underWay.find(({ status }) => status === "running")
+    return underWay.length > 0 && (running === undefined || running.leaseUntilMs! < this.#now())
   }
 
   #owned(userId: string, conversationId: string): ConversationRow | null {
@@ -257,16 +282,20 @@ export class MemoryReplyStore implements ReplyStore {
     conversation.messages.sort((a, b) => a.position - b.position)
   }
 
-  #endOf({ id, conversationId, attempt, errorCode, usage }: ReplyRow): ReplyEnd {
-    const message = this.#conversations.get(conversationId)!.messages.find((one) => one.id === id)!
-    return {
-      replyId: id,
-      attempt,
-      status: message.status as ReplyEnd["status"],
-      message: { ...message },
-      errorCode,
-      usage,
+  /** Of a reply whose text was erased since, with none. */
+  #endOf({ id, conversationId, position, status, attempt, errorCode, usage, endedAt }: ReplyRow): ReplyEnd {
+    const stored = this.#conversations.get(conversationId)!.messages.find((one) => one.id === id)
+    const message: Message = {
+      id,
+      conversationId,
+      position,
+      role: "assistant",
+      content: stored?.content ?? "",
+      metadata: null,
+      status: status as ReplyEnd["status"],
+      createdAt: endedAt!,
     }
+    return { replyId: id, attempt, status: status as ReplyEnd["status"], message, errorCode, usage }
   }
 
   #job(reply: ReplyRow, limit: number): ReplyJob {

@@ -105,7 +105,7 @@ describeTwoNodes("live replies of two nodes", (world) => {
     ledger.say(0)
     const second = ledger.say(2)
     // The first one is not announced: its node died after the commit.
-    nodes[0].log.announce(second, "r3")
+    nodes[0].log.announce(second, "r3", true)
     await Promise.all([near.hears("said m2"), far.hears("said m2")])
     expect(near.events).toEqual(["said m0", "said m2"])
     expect(far.events).toEqual(["said m0", "said m2"])
