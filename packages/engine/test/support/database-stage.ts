@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { setTimeout as delay } from "node:timers/promises"
-import type { MessagePage, ServerFrame } from "@grizz/protocol"
+import type { MessagePage } from "@grizz/protocol"
 import { migrate } from "../../src/db/migrate.ts"
 import type { PostgresDatabase } from "../../src/db/postgres-database.ts"
 import { openServerDatabase } from "./database-kinds.ts"
@@ -76,7 +76,7 @@ export class DatabaseStage {
   /** Sends, and waits for the acknowledgement or the refusal. */
   async send(wire: Wire, id: string = randomUUID()): Promise<"acknowledged" | "unavailable"> {
     wire.say(id, "hello")
-    const answer = await answerTo(wire, id)
+    const answer = await wire.answer(id)
     if (answer.type !== "error") this.#acknowledged.add(id)
     else if (answer.code !== "unavailable") throw new Error(`refused otherwise: ${answer.code}`)
     return answer.type === "error" ? "unavailable" : "acknowledged"
@@ -124,15 +124,4 @@ export function toldOf(wire: Wire, replyId: string): { text: string; ends: strin
     frame.type === "reply.ended" && frame.reply_id === replyId ? [frame.status] : [],
   )
   return { text: foldText(wire.frames, replyId), ends }
-}
-
-async function answerTo(wire: Wire, id: string): Promise<ServerFrame> {
-  const isAnswer = (frame: ServerFrame) =>
-    (frame.type === "error" && frame.ref === id) ||
-    (frame.type === "message.added" && frame.message.id === id) ||
-    (frame.type === "message.accepted" && frame.message_id === id)
-  // The newest: an earlier try of the same send may have had another answer.
-  const from = wire.frames.length
-  await wire.until(() => wire.frames.slice(from).some(isAnswer))
-  return wire.frames.slice(from).find(isAnswer)!
 }

@@ -41,7 +41,7 @@ export function conversationView(
       endedReply: newestReply?.position ?? -1,
       endedAttempt: newestReply === undefined ? 0 : (replyOf(newestReply)?.attempt ?? 1),
     },
-    erased: 0,
+    erased: row.erased,
   }
 }
 

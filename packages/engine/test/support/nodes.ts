@@ -54,9 +54,13 @@ export class Nodes {
     return { url: `http://127.0.0.1:${port}`, process }
   }
 
-  /** The same user as seen by one node. */
-  user(node: Node, id: string = randomUUID()): TestUser {
-    const claims = { sub: id, aud: "authenticated", role: "authenticated", exp: Math.floor(Date.now() / 1000) + 3600 }
+  /**
+   * The same user as seen by one node.
+   * @param ttlSeconds how long the token is good from now on
+   */
+  user(node: Node, id: string = randomUUID(), ttlSeconds = 3600): TestUser {
+    const exp = Math.floor(Date.now() / 1000) + ttlSeconds
+    const claims = { sub: id, aud: "authenticated", role: "authenticated", exp }
     const signed = `${encode({ alg: "HS256", typ: "JWT" })}.${encode(claims)}`
     return new TestUser(
       node.url,

@@ -64,6 +64,19 @@ export class Wire {
     }
   }
 
+  /** The newest answer to a send: its acknowledgement, or an error about it. Call it right after sending. */
+  async answer(id: string): Promise<FrameOf<"message.added" | "message.accepted" | "error">> {
+    const from = this.frames.length
+    for (;;) {
+      for (const frame of this.frames.slice(from)) {
+        if (frame.type === "error" && frame.ref === id) return frame
+        if (frame.type === "message.added" && frame.message.id === id) return frame
+        if (frame.type === "message.accepted" && frame.message_id === id) return frame
+      }
+      await this.#more()
+    }
+  }
+
   /** Waits until the text frames, joined, satisfy a condition. */
   async until(isEnough: (text: string) => boolean): Promise<string> {
     while (!isEnough(this.texts.join(""))) await this.#more()
