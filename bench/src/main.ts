@@ -1,16 +1,14 @@
-import { chmodSync, mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { measureBurst } from "./burst.ts"
-import { startDatabase } from "./database.ts"
-import { measureIdle } from "./idle.ts"
-import { type Plan, readPlan, UsageError, usage } from "./options.ts"
-import { measurePaced } from "./paced.ts"
-import { type Figures, type Report, reportOf, tableOf } from "./report.ts"
-import { startModelServer, startServers } from "./servers.ts"
+import { writeFileSync } from "node:fs"
+import { chartOf } from "./chart.ts"
+import { comparisonTable } from "./compare.ts"
+import type { Report } from "./figures.ts"
+import { type Options, readOptions, UsageError, usage } from "./options.ts"
+import { readReport } from "./report.ts"
+import { measure } from "./run.ts"
+import { tablesOf } from "./table.ts"
 
 /** No run takes longer, whatever hangs. */
-const deadlineMs = 10 * 60_000
+const deadlineMs = 40 * 60_000
 
 const say = (progress: string) => process.stderr.write(`${progress}\n`)
 
@@ -18,25 +16,31 @@ const say = (progress: string) => process.stderr.write(`${progress}\n`)
 const interruption = new AbortController()
 
 try {
-  const plan = readPlan(process.argv.slice(2))
-  if (plan === null) console.log(usage)
-  else await runPlan(plan)
+  const options = readOptions(process.argv.slice(2))
+  if (options === null) console.log(usage)
+  else await run(options)
 } catch (error) {
   if (!interruption.signal.aborted) fail(error)
 }
 
 function fail(error: unknown): void {
   const isUsage = error instanceof UsageError
-  say(
-    isUsage
-      ? `${error.message}\n\n${usage}`
-      : `The bench failed: ${error instanceof Error ? error.message : String(error)}`,
-  )
+  const reason = error instanceof Error ? error.message : String(error)
+  say(isUsage ? `${reason}\n\n${usage}` : `The bench failed: ${reason}`)
   process.exitCode = isUsage ? 2 : 1
 }
 
-async function runPlan(plan: Plan): Promise<void> {
-  if (process.platform !== "linux") throw new Error("CPU and memory are read from /proc, so it runs on Linux only.")
+async function run(options: Options): Promise<void> {
+  // Read first: a wrong file is told before minutes are spent.
+  const old = options.compare === undefined ? null : readReport(options.compare)
+  const report = options.from === undefined ? await measureUninterrupted(options) : readReport(options.from)
+  console.log(tablesOf(report))
+  if (old !== null) console.log(`\n${comparisonTable(old, report)}`)
+  if (options.chart !== undefined) writeFileSync(options.chart, chartOf(report))
+  if (options.json) console.log(JSON.stringify(report))
+}
+
+async function measureUninterrupted(options: Options): Promise<Report> {
   await using stack = new AsyncDisposableStack()
   const stop = (reason: string, exitCode: number) => {
     say(reason)
@@ -45,40 +49,11 @@ async function runPlan(plan: Plan): Promise<void> {
   }
   process.once("SIGINT", () => stop("interrupted", 130))
   process.once("SIGTERM", () => stop("terminated", 143))
-  const deadline = setTimeout(
-    () => stop(`The bench failed: not done after ${deadlineMs / 60_000} minutes.`, 1),
-    deadlineMs,
-  )
+  const late = `The bench failed: not done after ${deadlineMs / 60_000} minutes.`
+  // Whatever nobody foresaw must not leave a server behind either.
+  process.once("uncaughtException", (error) => stop(`The bench failed: ${error.stack ?? error.message}`, 1))
+  const deadline = setTimeout(() => stop(late, 1), deadlineMs)
   stack.defer(() => clearTimeout(deadline))
-  const report = await measure(plan, stack)
-  console.log(tableOf(report))
-  if (plan.json) console.log(JSON.stringify(report))
-}
-
-async function measure(plan: Plan, stack: AsyncDisposableStack): Promise<Report> {
-  const database = await startDatabase(stack, temporaryFolder(stack), plan.database)
-  say(database.description)
-  const model = await startModelServer(stack)
-  const figures: Figures = {}
-  if (plan.scenarios.has("burst") || plan.scenarios.has("paced")) {
-    await using servers = stack.use(new AsyncDisposableStack())
-    const both = await startServers(servers, database, model, { forMemory: false })
-    if (plan.scenarios.has("burst")) figures.burst = await measureBurst(both, database, plan.burst, say)
-    if (plan.scenarios.has("paced")) figures.paced = await measurePaced(both, model, plan.paced, say)
-  }
-  if (plan.scenarios.has("idle")) {
-    await using servers = stack.use(new AsyncDisposableStack())
-    const both = await startServers(servers, database, model, { forMemory: true })
-    figures.idle = await measureIdle(both, plan.idleSockets, say)
-  }
-  return reportOf(figures, database.description)
-}
-
-/** The database's files go here too, so another user has to get in. */
-function temporaryFolder(stack: AsyncDisposableStack): string {
-  const folder = mkdtempSync(join(tmpdir(), "grizz-bench-"))
-  stack.defer(() => rmSync(folder, { recursive: true, force: true }))
-  chmodSync(folder, 0o711)
-  process.env["TMPDIR"] = folder
-  return folder
+  // Awaited here: what is returned unawaited loses its servers.
+  return await measure(options, stack, say)
 }

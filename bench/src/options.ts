@@ -1,31 +1,39 @@
 import { parseArgs } from "node:util"
-import type { BurstPlan } from "./burst.ts"
-import type { DatabaseChoice } from "./database.ts"
-import type { PacedPlan } from "./paced.ts"
+import type { Scenario, Sizes } from "./bench.ts"
+import type { DatabaseChoice } from "./machine/database.ts"
+import { scenarios } from "./scenarios/all.ts"
+
+const scenarioLines = scenarios
+  .map(({ name, description, isQuick }) => `  ${`${name}${isQuick === true ? " *" : ""}`.padEnd(12)}${description}`)
+  .join("\n")
 
 export const usage = `Usage: npm run bench -- [options]
 
-  --quick             fewer rounds: under two minutes
-  --json              one JSON object as the last line of stdout
-  --scenario NAME     burst, paced or idle; may be repeated (default: all)
-  --database KIND     server or embedded (default: server where PostgreSQL's binaries are found)
-  --rounds N          rounds of each scenario
-  --sockets N         clients of the burst (50)
-  --turns N           turns of each of them in a round
-  --streams N         replies at once in the paced scenario (200)
-  --tokens N          length of a reply (200)
-  --idle-sockets N    sockets of the idle scenario (1000)`
+  --quick           only the scenarios marked *, in fewer rounds, without the naive server: under two minutes
+  --only NAME       one scenario; may be repeated
+  --json            one JSON object {machine, commit, figures, ratios} as the last line of stdout
+  --compare FILE    prints old, new and change against what --json printed into FILE
+  --chart FILE      writes the main ratios as an SVG chart
+  --from FILE       measures nothing: tables, comparison and chart of what --json printed into FILE
+  --database KIND   server or embedded (default: server where PostgreSQL's binaries are found)
+  --rounds N        rounds of each scenario, 1 to 99 (5; quick: 3)
+  --tokens N        length of a reply, 1 to 9999 (200)
+  --scale F         share of the sockets, turns and messages, 0.001 to 1 (1): for trial runs, whose figures say nothing
+  --help            this
 
-export const scenarios = ["burst", "paced", "idle"] as const
-export type Scenario = (typeof scenarios)[number]
+Scenarios:
+${scenarioLines}`
 
-export interface Plan {
-  json: boolean
-  scenarios: ReadonlySet<Scenario>
+export interface Options {
+  sizes: Sizes
+  scenarios: readonly Scenario[]
+  /** They were asked for by name: one that cannot run here is an error. */
+  isChosen: boolean
   database: DatabaseChoice | undefined
-  burst: BurstPlan
-  paced: PacedPlan
-  idleSockets: number
+  json: boolean
+  compare: string | undefined
+  chart: string | undefined
+  from: string | undefined
 }
 
 const databases = ["server", "embedded"] as const satisfies DatabaseChoice[]
@@ -34,48 +42,51 @@ const databases = ["server", "embedded"] as const satisfies DatabaseChoice[]
 export class UsageError extends Error {}
 
 /** Null when the usage was asked for. @throws UsageError */
-export function readPlan(args: string[]): Plan | null {
+export function readOptions(args: string[]): Options | null {
   const values = parse(args)
   if (values.help) return null
-  const rounds = integer("rounds", values.rounds)
-  const tokens = integer("tokens", values.tokens) ?? 200
+  const { quick: isQuick, only, compare, chart, from } = values
+  const rounds = number("rounds", values.rounds, { whole: true, min: 1, max: 99 }) ?? (isQuick ? 3 : 5)
+  const tokens = number("tokens", values.tokens, { whole: true, min: 1, max: 9999 }) ?? 200
+  const scale = number("scale", values.scale, { whole: false, min: 0.001, max: 1 }) ?? 1
+  const named = only?.map((name) =>
+    choice(
+      "only",
+      name,
+      scenarios.map((scenario) => scenario.name),
+    ),
+  )
   return {
-    json: values.json,
-    scenarios: new Set(values.scenario?.map((name) => choice("scenario", name, scenarios)) ?? scenarios),
+    sizes: { isQuick, rounds, tokens, scaled: (count) => Math.max(1, Math.round(count * scale)) },
+    scenarios: scenarios.filter(
+      ({ name, isQuick: inQuick }) => named?.includes(name) ?? (!isQuick || inQuick === true),
+    ),
+    isChosen: named !== undefined,
     database: values.database === undefined ? undefined : choice("database", values.database, databases),
-    burst: {
-      sockets: integer("sockets", values.sockets) ?? 50,
-      turns: integer("turns", values.turns) ?? (values.quick ? 20 : 40),
-      rounds: rounds ?? (values.quick ? 3 : 5),
-      tokens,
-    },
-    paced: {
-      streams: integer("streams", values.streams) ?? 200,
-      tokensPerSecond: 50,
-      rounds: rounds ?? (values.quick ? 2 : 3),
-      tokens,
-    },
-    idleSockets: integer("idle-sockets", values["idle-sockets"]) ?? 1000,
+    json: values.json,
+    compare,
+    chart,
+    from,
   }
 }
 
 function parse(args: string[]) {
   try {
-    const number = { type: "string" } as const
+    const text = { type: "string" } as const
     return parseArgs({
       args,
       options: {
         quick: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
-        scenario: { type: "string", multiple: true },
-        database: { type: "string" },
-        rounds: number,
-        sockets: number,
-        turns: number,
-        streams: number,
-        tokens: number,
-        "idle-sockets": number,
+        only: { type: "string", multiple: true },
+        compare: text,
+        chart: text,
+        from: text,
+        database: text,
+        rounds: text,
+        tokens: text,
+        scale: text,
       },
     }).values
   } catch (error) {
@@ -84,10 +95,18 @@ function parse(args: string[]) {
   }
 }
 
-function integer(name: string, value: string | undefined): number | undefined {
+interface Range {
+  whole: boolean
+  min: number
+  max: number
+}
+
+function number(name: string, value: string | undefined, { whole, min, max }: Range): number | undefined {
   if (value === undefined) return undefined
-  if (!/^[1-9]\d{0,4}$/.test(value)) throw new UsageError(`--${name} must be a whole number from 1 to 99999.`)
-  return Number(value)
+  const read = /^\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN
+  const isInRange = read >= min && read <= max && (!whole || Number.isInteger(read))
+  if (!isInRange) throw new UsageError(`--${name} must be a ${whole ? "whole " : ""}number from ${min} to ${max}.`)
+  return read
 }
 
 function choice<Name extends string>(option: string, value: string, names: readonly Name[]): Name {

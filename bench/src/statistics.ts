@@ -5,7 +5,7 @@ export function quantile(values: readonly number[], share: number): number {
   return sorted[at] ?? Number.NaN
 }
 
-/** The middle value, or the mean of the two in the middle. */
+/** The middle value, or the mean of the two in the middle; NaN of none. */
 export function median(values: readonly number[]): number {
   const sorted = Float64Array.from(values).sort()
   const middle = sorted.length >> 1
@@ -20,6 +20,15 @@ export interface Spread {
 
 export function spread(values: readonly number[]): Spread {
   return { p50: round(quantile(values, 0.5), 2), p99: round(quantile(values, 0.99), 2) }
+}
+
+/**
+ * The median of the rounds' ratios: the rounds alternate, so that a change of the machine's speed falls on both sides
+ * of each quotient. @throws Error unless both have the same rounds, and at least one
+ */
+export function ratioOfRounds(upper: readonly number[], lower: readonly number[]): number {
+  if (upper.length !== lower.length || upper.length === 0) throw new Error("only rounds in pairs can be compared")
+  return round(median(upper.map((value, at) => value / lower[at]!)), 3)
 }
 
 export function round(value: number, digits = 0): number {

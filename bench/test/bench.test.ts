@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { describe, expect, onTestFinished, test } from "vitest"
 
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url))
-const tiny = ["--turns", "2", "--sockets", "4", "--rounds", "1", "--scenario", "burst", "--json"]
+const tiny = ["--only", "burst", "--scale", "0.04", "--rounds", "1", "--json"]
 
 interface Run {
   child: ChildProcess
@@ -68,15 +68,11 @@ describe.runIf(process.platform === "linux")("the bench", () => {
     const report = JSON.parse(stdout.trim().split("\n").at(-1)!)
     expect(Object.keys(report)).toEqual(["machine", "commit", "figures", "ratios"])
     expect(report.machine).toMatchObject({ cores: expect.any(Number), node: process.version })
-    expect(report.ratios).toEqual({ burst_turn: report.figures.burst.ratio })
-    expect(report.figures.burst).toMatchObject({
-      sockets: 4,
-      turns: 2,
-      rounds: 1,
-      tokens: 200,
-      engine: { rounds: [report.figures.burst.engine.cpu_us_per_turn] },
-      relay: { rounds: [report.figures.burst.relay.cpu_us_per_turn] },
-    })
+    const { setting, metrics, rounds } = report.figures.burst
+    expect(setting).toEqual({ sockets: 2, turns: 1, tokens: 200, rounds: 2 })
+    expect(metrics.cpu_us_per_turn).toMatchObject({ engine: expect.any(Number), relay: expect.any(Number) })
+    const pairs = rounds.cpu_us_per_turn.engine.map((cpu: number, at: number) => cpu / rounds.cpu_us_per_turn.relay[at])
+    expect(report.ratios.burst_turn).toBeCloseTo((pairs[0] + pairs[1]) / 2, 2)
     expect(readdirSync(run.folder)).toEqual([])
   })
 
@@ -87,21 +83,29 @@ describe.runIf(process.platform === "linux")("the bench", () => {
     expect(stdout).toBe("")
   })
 
-  test("paced and idle give their ratios, on the embedded database too", async () => {
-    const small = ["--streams", "3", "--tokens", "50", "--rounds", "1", "--idle-sockets", "5"]
-    const args = ["--scenario", "paced", "--scenario", "idle", "--database", "embedded", "--json"]
-    const { code, stdout, stderr } = await start([...args, ...small]).ended
-    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining("embedded") })
+  test("gives the ratios that count with --quick", async () => {
+    const args = ["--quick", "--scale", "0.01", "--tokens", "20", "--rounds", "1", "--json"]
+    const { code, stdout, stderr } = await start(args).ended
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining("idle: engine") })
     const { figures, ratios } = JSON.parse(stdout.trim().split("\n").at(-1)!)
-    expect(ratios).toEqual({ paced_token: figures.paced.ratio, idle_socket: figures.idle.ratio })
-    expect(figures.paced).toMatchObject({ streams: 3, tokens_per_second: 50 })
-    expect(figures.paced.engine.token_ms.p50).toBeGreaterThan(0)
-    expect(figures.paced.engine.first_token_ms.p50).toBeGreaterThan(0)
-    expect(figures.idle.sockets).toBe(5)
+    const names = ["burst_turn", "paced_token", "paced_token_held", "idle_socket", "connect"]
+    expect(Object.keys(ratios)).toEqual(names)
+    for (const name of names) expect(ratios[name]).toEqual(expect.any(Number))
+    expect(figures.paced.metrics.token_ms.held.p50).toBeGreaterThan(0)
+    expect(figures.paced.metrics.first_token_ms.engine.p50).toBeGreaterThan(0)
+    expect(figures.idle.setting).toEqual({ sockets: "50" })
+  })
+
+  test("uses the embedded database when asked to, and says so", async () => {
+    const { code, stdout, stderr } = await start([...tiny, "--database", "embedded"]).ended
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining("embedded PostgreSQL") })
+    const { machine, figures } = JSON.parse(stdout.trim().split("\n").at(-1)!)
+    expect(machine.database).toContain("embedded")
+    expect(figures.burst.metrics.database_us_per_turn).toEqual({})
   })
 
   test.each(["SIGINT", "SIGTERM"] as const)("leaves no process and no file behind on %s", async (signal) => {
-    const run = start(["--scenario", "burst", "--turns", "9999"])
+    const run = start(["--only", "burst", "--scale", "0.04", "--rounds", "99"])
     await run.said("burst: round 1")
     const children = descendants(run.child.pid!)
     expect(children.length).toBeGreaterThanOrEqual(3)
@@ -113,15 +117,39 @@ describe.runIf(process.platform === "linux")("the bench", () => {
     expect(readdirSync(run.folder)).toEqual([])
   })
 
+  test("prints, compares and draws a report that was made before, without measuring", async () => {
+    const run = start(["--help"])
+    await run.ended
+    const [old, now, chart] = ["old.json", "new.json", "chart.svg"].map((name) => join(run.folder, name))
+    const report = (turn: number) => ({ machine: {}, commit: "abc", figures: {}, ratios: { burst_turn: turn } })
+    writeFileSync(old!, `progress\n${JSON.stringify(report(0.8))}\n`)
+    writeFileSync(now!, `${JSON.stringify(report(0.6))}\n`)
+    const { code, stdout } = await start(["--from", now!, "--compare", old!, "--chart", chart!, "--json"]).ended
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/ratios\.burst_turn +0\.8 +0\.6 +-25 %/)
+    expect(JSON.parse(stdout.trim().split("\n").at(-1)!)).toEqual(report(0.6))
+    expect(readFileSync(chart!, "utf8")).toMatch(/^<svg .*<\/svg>\n$/s)
+  })
+
   test.each([
     [["--quik"], "Unknown option '--quik'"],
-    [["--rounds", "0"], "--rounds must be a whole number from 1 to 99999."],
-    [["--scenario", "burts"], "--scenario must be one of burst, paced, idle."],
+    [["--rounds", "0"], "--rounds must be a whole number from 1 to 99."],
+    [["--scale", "2"], "--scale must be a number from 0.001 to 1."],
+    [["--only", "burts"], "--only must be one of burst, paced, low, "],
+    [["--only", "store", "--database", "embedded"], "The scenario store needs a PostgreSQL server"],
     [["now"], "Unexpected argument 'now'"],
   ])("refuses %j in a sentence", async (args, sentence) => {
     const { code, stdout, stderr } = await start(args).ended
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" })
     expect(stderr).toContain(sentence)
     expect(stderr).not.toContain("    at ")
+  })
+
+  test("says which file is no report before it measures anything", async () => {
+    const { code, stderr } = await start(["--compare", main]).ended
+    expect(code).toBe(1)
+    expect(stderr).toMatch(
+      /^The bench failed: the last line of .*main\.ts is no report of the bench: was it run with --json\?\n$/,
+    )
   })
 })

@@ -1,6 +1,6 @@
 // A process of its own: answers questions of the bench in the OpenAI streaming format. Arguments: the port.
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
-import { monotonicMs } from "./monotonic.ts"
+import { monotonicMs } from "../machine/monotonic.ts"
 import { parseQuestion, type Question } from "./question.ts"
 
 /** When a paced question arrived, and when each of its tokens was written; monotonic milliseconds. */

@@ -5,26 +5,27 @@ const microsPerTick = 10_000
 
 interface ProcessTimes {
   parent: number
-  /** CPU time of all threads, in user and kernel mode. */
+  /** CPU time of all threads, in user and kernel mode; exact to 10 ms. */
   ownMicros: number
   /** The same of the children that ended. */
   endedChildrenMicros: number
 }
 
-/** CPU time that a process used so far, all its threads counted, in µs; exact to 10 ms. */
+/** CPU time that a process used so far, all its threads counted, in µs; exact where the kernel keeps scheduler statistics, else to 10 ms. */
 export function cpuMicros(pid: number): number {
   const times = timesOf(pid)
   if (times === null) throw new Error(`process ${pid} has ended`)
-  return times.ownMicros
+  return exactMicros(pid) ?? times.ownMicros
 }
 
 /** The same of a process and its children, those that ended counted in. */
 export function treeCpuMicros(pid: number): number {
-  const { ownMicros, endedChildrenMicros } = timesOf(pid) ?? { ownMicros: 0, endedChildrenMicros: 0 }
-  let micros = ownMicros + endedChildrenMicros
+  const times = timesOf(pid)
+  if (times === null) throw new Error(`process ${pid} has ended`)
+  let micros = (exactMicros(pid) ?? times.ownMicros) + times.endedChildrenMicros
   for (const name of readdirSync("/proc")) {
     const child = /^\d+$/.test(name) ? timesOf(Number(name)) : null
-    if (child?.parent === pid) micros += child.ownMicros
+    if (child?.parent === pid) micros += exactMicros(Number(name)) ?? child.ownMicros
   }
   return micros
 }
@@ -36,14 +37,33 @@ export function residentKib(pid: number): number {
   return Number(line[1])
 }
 
+/** How many files and sockets this process may have open. */
+export function openFilesMax(): number {
+  const limit = /^Max open files\s+(\d+|unlimited)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1]
+  return limit === undefined || limit === "unlimited" ? Number.POSITIVE_INFINITY : Number(limit)
+}
+
+/** Time on a CPU of the threads that live, in ns by the scheduler; null where it keeps none, or the process ended. */
+function exactMicros(pid: number): number | null {
+  let nanos = 0
+  try {
+    for (const thread of readdirSync(`/proc/${pid}/task`)) {
+      nanos += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0])
+    }
+  } catch (error) {
+    if (isGone(error)) return null
+    throw error
+  }
+  return nanos === 0 ? null : nanos / 1000
+}
+
 /** Null when there is no such process (any more). */
 function timesOf(pid: number): ProcessTimes | null {
   let stat: string
   try {
     stat = readFileSync(`/proc/${pid}/stat`, "utf8")
   } catch (error) {
-    const isGone = error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ESRCH")
-    if (isGone) return null
+    if (isGone(error)) return null
     throw error
   }
   // The second field is the program's name, in brackets, and may hold anything; the fields after it are numbered from 3.
@@ -54,4 +74,8 @@ function timesOf(pid: number): ProcessTimes | null {
     ownMicros: (field(14) + field(15)) * microsPerTick,
     endedChildrenMicros: (field(16) + field(17)) * microsPerTick,
   }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ESRCH")
 }

@@ -4,12 +4,12 @@ import { once } from "node:events"
 export interface Child {
   readonly name: string
   readonly pid: number
-  /** Resolves at the child's next message to the bench. @throws Error when it ends instead */
-  nextMessage(): Promise<void>
-  send(message: string): void
+  /** Resolves with the child's next message to the bench. @throws Error when it ends instead */
+  nextMessage(): Promise<unknown>
+  send(message: string | object): void
   /** Null while it runs; afterwards what it said last. */
   readonly epitaph: string | null
-  /** Ends it: asked to at first, and made to after 5 s. */
+  /** Ends it: asked to at first, and made to after a second. */
   stop(): Promise<void>
 }
 
@@ -18,7 +18,8 @@ export interface ChildOptions {
   cwd?: string
 }
 
-const stopTimeoutMs = 5000
+/** An engine would wait for its replies, which nobody reads any more. */
+const stopTimeoutMs = 1000
 const epitaphLength = 4000
 
 const running = new Set<ChildProcess>()
@@ -46,8 +47,9 @@ export function startChild(name: string, args: string[], { env = {}, cwd }: Chil
     // Undefined only when Node.js itself cannot be started; the exit then says so.
     pid: child.pid ?? 0,
     async nextMessage() {
-      const isMessage = await Promise.race([once(child, "message").then(() => true), ended.then(() => false)])
-      if (!isMessage) throw new Error(`the ${name} ended: ${said}`)
+      const message = await Promise.race([once(child, "message"), ended.then(() => null)])
+      if (message === null) throw new Error(`the ${name} ended: ${said}`)
+      return message[0]
     },
     send: (message) => child.send(message),
     get epitaph() {

@@ -1,6 +1,7 @@
 // The floor, as a process of its own: each text frame is asked of the model, each of its deltas is a text frame, and an
-// empty one is the end. No database, no sign-in, no memory. Arguments: the port, the model's base URL.
-import { Agent, type IncomingMessage, request } from "node:http"
+// empty one is the end. No database, no sign-in, no memory. To `GET /?bytes=N` it answers N bytes.
+// Arguments: the port, the model's base URL.
+import { Agent, createServer, type IncomingMessage, request } from "node:http"
 import { type WebSocket, WebSocketServer } from "ws"
 
 interface Chunk {
@@ -37,9 +38,14 @@ function forward(response: IncomingMessage, socket: WebSocket): void {
   })
 }
 
-const server = new WebSocketServer({ port: Number(port), host: "127.0.0.1" }, () => process.send?.("ready"))
-server.on("connection", (socket) => {
+const http = createServer((call, response) => {
+  const bytes = Number(new URL(call.url ?? "/", "http://relay").searchParams.get("bytes") ?? 0)
+  response.writeHead(200, { "content-type": "application/json" })
+  response.end("x".repeat(bytes))
+})
+const sockets = new WebSocketServer({ server: http })
+sockets.on("connection", (socket) => {
   socket.on("error", () => socket.terminate())
   socket.on("message", (data: Buffer) => ask(socket, data.toString()))
 })
-process.once("disconnect", () => process.exit())
+http.listen(Number(port), "127.0.0.1", () => process.send?.("ready"))
