@@ -18,11 +18,15 @@ await build({
     target: "es2023",
     emptyOutDir: true,
     lib: {
-      entry: { index: join(root, "src/index.ts"), react: join(root, "src/react.ts") },
+      entry: {
+        index: join(root, "src/index.ts"),
+        react: join(root, "src/react.ts"),
+        timeline: join(root, "src/timeline.ts"),
+      },
       formats: ["es"],
       fileName: (_, name) => `${name}.js`,
     },
-    rolldownOptions: { external: ["react"] },
+    rolldownOptions: { external: ["react"], preserveEntrySignatures: "allow-extension", output: { minify: true } },
   },
 })
 

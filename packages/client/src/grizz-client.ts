@@ -1,107 +1,109 @@
-import type { ConversationPage, ConversationResource, MessagePage } from "@grizz/protocol"
-import type { WebSocketConstructor } from "./connection.ts"
-import { HttpEngine, type RequestOptions } from "./http.ts"
-import { LiveConversation } from "./live-conversation.ts"
+import { Conversation } from "./conversation.ts"
+import type { ConversationRoom, OpenConversation } from "./conversation-room.ts"
+import { Credentials, type TokenProvider } from "./credentials.ts"
+import type { Delivery } from "./delivery.ts"
+import { type CallArguments, type Fetch, HttpEngine } from "./http.ts"
+import { deviceTimezone } from "./local-day.ts"
+import { Outbox } from "./outbox.ts"
+import type { RestAnswer, RestCalls } from "./rest-calls.ts"
+import { engineAt } from "./sign-in.ts"
+import type { WebSocketConstructor } from "./socket-link.ts"
+import { defaultStorage, type MessageStorage } from "./storage.ts"
 import { defaultTiming, type Timing } from "./timing.ts"
-import type { TokenProvider } from "./token-provider.ts"
+import { TransportChoice } from "./transport-choice.ts"
+import { WakeSignals } from "./wake-signals.ts"
 
 export interface GrizzClientOptions {
   /** Where the engine is, such as `https://chat.example.com`; a path before its routes is kept. */
   url: string
   token: TokenProvider
-  /** Where the platform has none of its own (Node before 22): `ws` fits. */
-  webSocket?: WebSocketConstructor
+  /** Where messages wait until the engine has them; `localStorage` in a browser, memory elsewhere, when left out. */
+  storage?: MessageStorage
+  /** Told when that storage fails: messages then wait in memory. */
+  onStorageError?: (error: unknown) => void
+  /** The platform's own when left out; null, or none: server-sent events and POST. `ws` fits. */
+  webSocket?: WebSocketConstructor | null
+  /** The platform's own when left out. */
+  fetch?: Fetch
   timing?: Partial<Timing>
   /** Source of jitter, from 0 to below 1; `Math.random` when left out. */
   random?: () => number
+  /** Milliseconds since the Unix epoch; the device's clock when left out. */
+  now?: () => number
 }
 
-export interface PageQuery extends RequestOptions {
-  /** 1–200; 50 when left out. */
-  limit?: number
-}
-
-export interface OpenOptions {
-  /** IANA zone of `today`; the device's own when left out. */
-  timezone?: string | undefined
-}
-
-/** The engine as one user of it sees it. Every call throws GrizzError. */
+/** The engine as one user of it sees it. */
 export class GrizzClient {
-  readonly #options: GrizzClientOptions
-  readonly #url: string
-  readonly #http: HttpEngine
+  readonly #room: ConversationRoom
+  readonly #open = new Set<OpenConversation>()
+  readonly #wakeSignals = new WakeSignals()
+  #delivery: Delivery | null = null
 
   constructor(options: GrizzClientOptions) {
-    this.#options = options
-    this.#url = options.url.replace(/\/+$/, "")
-    this.#http = new HttpEngine(this.#url, options.token)
-  }
-
-  /** Today's conversation in an IANA time zone (the device's own when left out), made on first use. */
-  today(timezone: string = deviceTimezone(), { signal }: RequestOptions = {}): Promise<ConversationResource> {
-    return this.#http.call("/conversations/today", { query: { tz: timezone }, signal })
-  }
-
-  /** Newest first, by when something last happened in them. */
-  conversations({ cursor, limit, signal }: PageQuery & { cursor?: string } = {}): Promise<ConversationPage> {
-    return this.#http.call("/conversations", { query: { cursor, limit }, signal })
-  }
-
-  conversation(id: string, { signal }: RequestOptions = {}): Promise<ConversationResource> {
-    return this.#http.call(pathOf(id), { signal })
-  }
-
-  /** Newest page first, each page in reading order; `before` takes the former page's `next_cursor`. */
-  messages(id: string, query: PageQuery & { before?: string | undefined } = {}): Promise<MessagePage> {
-    const { before, limit, signal } = query
-    return this.#http.call(`${pathOf(id)}/messages`, { query: { before, limit }, signal })
-  }
-
-  /** A conversation outside the calendar. */
-  create(title: string | null = null, { signal }: RequestOptions = {}): Promise<ConversationResource> {
-    return this.#http.call("/conversations", { method: "POST", body: { title }, signal })
-  }
-
-  /** Null takes the title away. */
-  rename(id: string, title: string | null, { signal }: RequestOptions = {}): Promise<ConversationResource> {
-    return this.#http.call(pathOf(id), { method: "PATCH", body: { title }, signal })
-  }
-
-  async delete(id: string, { signal }: RequestOptions = {}): Promise<void> {
-    await this.#http.call<unknown>(pathOf(id), { method: "DELETE", signal })
+    const engine = engineAt(options.url, options.fetch)
+    const credentials = new Credentials(options.token, () => this.#identified())
+    const storage = options.storage ?? defaultStorage()
+    const onStorageError = options.onStorageError ?? (() => {})
+    const outbox = new Outbox(storage, () => credentials.userId, onStorageError)
+    const webSocket = options.webSocket === undefined ? (globalThis.WebSocket ?? null) : options.webSocket
+    const timing = { ...defaultTiming, ...options.timing }
+    const random = options.random ?? Math.random
+    this.#room = {
+      socketUrl: engine.url.replace(/^http/, "ws"),
+      http: new HttpEngine(engine, credentials),
+      credentials,
+      webSocket,
+      transports: new TransportChoice(webSocket !== null),
+      wakeSignals: this.#wakeSignals,
+      timing,
+      random,
+      outbox,
+      now: options.now ?? Date.now,
+      enter: (conversation) => {
+        this.#open.add(conversation)
+        return () => {
+          this.#open.delete(conversation)
+          if (this.#open.size === 0) this.#delivery?.stop()
+        }
+      },
+      deliverElsewhere: () => void this.#deliverElsewhere().catch(onStorageError),
+    }
   }
 
   /**
-   * A conversation that stays up to date until it is closed. `today` is found out once, so that it stays the same day
-   * over reconnects past midnight.
+   * Today's conversation in an IANA time zone, the device's own when left out. It stays the conversation of its day:
+   * `state.dayOver` says when another one is today's.
    */
-  openConversation(idOrToday: string, options: OpenOptions = {}): LiveConversation {
-    const conversation = this.prepareConversation(idOrToday, options)
-    conversation.connect()
-    return conversation
+  today(timezone?: string): Conversation {
+    return new Conversation(this.#room, { timezone: () => timezone ?? deviceTimezone() })
   }
 
-  /** The same, not connected before its `connect` is called. */
-  prepareConversation(idOrToday: string, { timezone }: OpenOptions = {}): LiveConversation {
-    const { token, webSocket, timing, random } = this.#options
-    return new LiveConversation({
-      resolve: async () => (idOrToday === "today" ? (await this.today(timezone)).id : idOrToday),
-      socketAddress: (id) => new URL(`${this.#url.replace(/^http/, "ws")}/ws/chat/${encodeURIComponent(id)}`),
-      page: (id, query) => this.messages(id, query),
-      token,
-      webSocket: webSocket ?? WebSocket,
-      timing: { ...defaultTiming, ...timing },
-      random: random ?? Math.random,
-    })
+  conversation(id: string): Conversation {
+    return new Conversation(this.#room, { id })
   }
-}
 
-/** IANA name of the zone this device is set to. */
-export function deviceTimezone(): string {
-  return Intl.DateTimeFormat().resolvedOptions().timeZone
-}
+  /** One call over HTTP, as it is. @throws GrizzError; the reason of the signal when that is aborted */
+  call<Name extends keyof RestCalls>(name: Name, ...options: CallArguments<Name>): Promise<RestAnswer<Name>> {
+    return this.#room.http.call(name, ...options)
+  }
 
-function pathOf(id: string): string {
-  return `/conversations/${encodeURIComponent(id)}`
+  /** To be called when the app is looked at again, where the platform is no browser: looks after every connection. */
+  wake(): void {
+    this.#wakeSignals.wake()
+  }
+
+  /** Rarely is there anything, and then the code for it is loaded. */
+  async #deliverElsewhere(): Promise<void> {
+    const isOpen = (id: string) => [...this.#open].some((one) => one.id() === id)
+    const kept = await this.#room.outbox.read()
+    if (!kept.some(({ conversationId }) => conversationId !== null && !isOpen(conversationId))) return
+    const { Delivery } = await import("./delivery.ts")
+    this.#delivery ??= new Delivery({ ...this.#room, isOpen, isInUse: () => this.#open.size > 0 })
+    await this.#delivery.run()
+  }
+
+  #identified(): void {
+    this.#room.outbox.identified()
+    for (const conversation of this.#open) conversation.restore()
+  }
 }

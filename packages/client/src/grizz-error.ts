@@ -1,4 +1,5 @@
 import type { ErrorCode, RequestErrorCode } from "@grizz/protocol/constants"
+import { hasText, parseJson } from "./has-text.ts"
 
 /** The protocol's codes, and `network`: the engine could not be reached, or did not answer in its own words. */
 export type GrizzErrorCode = ErrorCode | "network"
@@ -29,15 +30,17 @@ const codesByStatus: Record<number, RequestErrorCode> = {
 
 /** What an HTTP answer that is no success means, whoever wrote it: the engine, or a proxy before it. */
 export async function errorOfResponse(response: Response): Promise<GrizzError> {
-  const body = await response.json().catch(() => null)
-  const problem = isProblem(body) ? body : null
-  const code = problem?.code ?? codesByStatus[response.status] ?? (response.status >= 500 ? "unavailable" : "network")
-  return new GrizzError(code, problem?.detail ?? `The engine answered ${response.status}.`, { status: response.status })
+  const { status } = response
+  const problem = parseJson(await response.text().catch(() => ""))
+  const code = isRefusal(problem)
+    ? problem.code
+    : (codesByStatus[status] ?? (status >= 500 ? "unavailable" : "network"))
+  const message = hasText(problem, "detail") ? problem.detail : `The engine answered ${status}.`
+  return new GrizzError(code, message, { status })
 }
 
-function isProblem(body: unknown): body is { code: RequestErrorCode; detail: string } {
-  if (typeof body !== "object" || body === null || !("code" in body) || !("detail" in body)) return false
-  return typeof body.code === "string" && typeof body.detail === "string"
+function isRefusal(problem: unknown): problem is { code: RequestErrorCode } {
+  return hasText(problem, "code")
 }
 
 /** Any thrown thing as a GrizzError, for callers that switch on codes. */

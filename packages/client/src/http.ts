@@ -1,71 +1,99 @@
+import type { Credentials } from "./credentials.ts"
 import { errorOfResponse, GrizzError } from "./grizz-error.ts"
-import type { TokenProvider } from "./token-provider.ts"
+import type { RestAnswer, RestCalls } from "./rest-calls.ts"
 
 export interface RequestOptions {
   signal?: AbortSignal | undefined
 }
 
-export interface HttpCall extends RequestOptions {
-  method?: "GET" | "POST" | "PATCH" | "DELETE"
-  /** Absent values are left out. */
-  query?: Record<string, string | number | undefined>
-  body?: unknown
+/** The part of the standard `fetch` that the SDK uses. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>
+
+export interface HttpOptions {
+  /** Without a slash at its end. */
+  url: string
+  fetch: Fetch
 }
 
-/** JSON over HTTP with a bearer token; one 401 is answered with a new token, the second is the caller's. */
-export class HttpEngine {
-  readonly #url: string
-  readonly #token: TokenProvider
+/** What any call may be given: names in its path are looked up here too. */
+interface AnyCall extends RequestOptions {
+  query?: object
+  body?: object
+  /** Asks for events instead of JSON. */
+  accept?: "text/event-stream"
+}
 
-  constructor(url: string, token: TokenProvider) {
-    this.#url = url
-    this.#token = token
+/** What a call takes. It may be left out where nothing in it is needed. */
+export type CallOptions<Name extends keyof RestCalls> = Omit<RestCalls[Name], "answer"> & RequestOptions
+export type CallArguments<Name extends keyof RestCalls> =
+  RequestOptions extends CallOptions<Name> ? [options?: CallOptions<Name>] : [options: CallOptions<Name>]
+
+/** HTTP with a bearer token; one 401 is answered with a new token, the second is the caller's. */
+export class HttpEngine {
+  readonly #http: HttpOptions
+  readonly #credentials: Credentials
+
+  constructor(http: HttpOptions, credentials: Credentials) {
+    this.#http = http
+    this.#credentials = credentials
   }
 
-  /** @throws GrizzError */
-  async call<Answer>(path: string, call: HttpCall = {}): Promise<Answer> {
-    const token = await this.#token()
-    const response = await fetchJson(this.#url, path, call, token)
-    if (response.status !== 401) return read<Answer>(response)
-    return read<Answer>(await fetchJson(this.#url, path, call, await this.#token(token)))
+  /** @throws GrizzError; the reason of the signal when that is aborted */
+  async call<Name extends keyof RestCalls>(name: Name, ...[options]: CallArguments<Name>): Promise<RestAnswer<Name>> {
+    return read(await this.open(name, options ?? {}))
+  }
+
+  /** The answer as it comes, once it is known to be a success. @throws as `call` */
+  async open(name: string, call: AnyCall): Promise<Response> {
+    const token = await this.#credentials.get()
+    let response = await request(this.#http, name, call, token)
+    if (response.status === 401) {
+      response = await request(this.#http, name, call, await this.#credentials.renew(token))
+    }
+    if (!response.ok) throw await errorOfResponse(response)
+    return response
   }
 }
 
 /** One call without sign-in. @throws GrizzError */
-export async function callOpenly<Answer>(url: string, path: string, call: HttpCall = {}): Promise<Answer> {
-  return read<Answer>(await fetchJson(url, path, call, null))
+export async function callOpenly<Answer>(http: HttpOptions, name: string, call: AnyCall = {}): Promise<Answer> {
+  const response = await request(http, name, call, null)
+  if (!response.ok) throw await errorOfResponse(response)
+  return read<Answer>(response)
 }
 
-async function fetchJson(url: string, path: string, call: HttpCall, token: string | null): Promise<Response> {
-  const headers: Record<string, string> = { accept: "application/json" }
+/** @param name method and path, such as `GET /conversations/{id}` */
+async function request(http: HttpOptions, name: string, call: AnyCall, token: string | null): Promise<Response> {
+  const { accept = "application/json", body, query, signal } = call
+  const headers: Record<string, string> = { accept }
   if (token !== null) headers["authorization"] = `Bearer ${token}`
-  if (call.body !== undefined) headers["content-type"] = "application/json"
+  if (body !== undefined) headers["content-type"] = "application/json"
+  const [method = "", path = ""] = name.split(" ")
+  const filled = path.replace(/\{(\w+)\}/g, (_, key: string) => encodeURIComponent(Reflect.get(call, key)))
+  const init = { method, headers, body: body === undefined ? null : JSON.stringify(body), signal: signal ?? null }
   try {
-    return await fetch(url + path + queryString(call.query), {
-      method: call.method ?? "GET",
-      headers,
-      body: call.body === undefined ? null : JSON.stringify(call.body),
-      signal: call.signal ?? null,
-    })
+    return await http.fetch(http.url + filled + queryString(query), init)
   } catch (error) {
-    if (call.signal?.aborted === true) throw error
+    if (signal?.aborted === true) throw error
     throw new GrizzError("network", "The engine could not be reached.", { cause: error })
   }
 }
 
-function queryString(query: HttpCall["query"] = {}): string {
-  const search = new URLSearchParams()
-  for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, String(value))
-  return search.size === 0 ? "" : `?${search}`
+/** Absent values are left out. By hand: the URL classes of React Native are incomplete. */
+export function queryString(query: object = {}): string {
+  const pairs = Object.entries(query)
+    .filter(([, value]) => value !== undefined && value !== null)
+    .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+  return pairs.length === 0 ? "" : `?${pairs.join("&")}`
 }
 
 async function read<Answer>(response: Response): Promise<Answer> {
-  if (!response.ok) throw await errorOfResponse(response)
-  // The engine validates its answers against the schemas that these types are made from.
-  const body: Answer = response.status === 204 ? undefined : await response.json().catch(notJson)
-  return body
-}
-
-function notJson(cause: unknown): never {
-  throw new GrizzError("network", "The answer is not JSON: is this the engine's address?", { cause })
+  const text = await response.text()
+  try {
+    // The engine validates its answers against the schemas that these types are made from.
+    const body: Answer = text === "" ? undefined : JSON.parse(text)
+    return body
+  } catch (cause) {
+    throw new GrizzError("network", "The answer is not JSON: is this the engine's address?", { cause })
+  }
 }

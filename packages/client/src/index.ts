@@ -1,25 +1,33 @@
-export type { ConversationPage, ConversationResource, MessagePage, MessageResource, PageConfig } from "@grizz/protocol"
-export type { WebSocketConstructor, WebSocketLike } from "./connection.ts"
+export type {
+  ConversationPage,
+  ConversationResource,
+  MessagePage,
+  MessageResource,
+  PageConfig,
+  QueuedReply,
+  ReplyError,
+  Turn,
+} from "@grizz/protocol"
+export type { Conversation, SendOptions } from "./conversation.ts"
 export {
+  type AskedRetry,
   type ConnectionState,
   type ConversationEvent,
   type ConversationState,
   initialState,
   type LiveReply,
+  type LocalEvent,
   type PendingMessage,
-  reduce,
+  type Refusal,
 } from "./conversation-state.ts"
-export {
-  deviceTimezone,
-  GrizzClient,
-  type GrizzClientOptions,
-  type OpenOptions,
-  type PageQuery,
-} from "./grizz-client.ts"
+export type { TokenProvider } from "./credentials.ts"
+export { GrizzClient, type GrizzClientOptions } from "./grizz-client.ts"
 export { GrizzError, type GrizzErrorCode } from "./grizz-error.ts"
-export type { RequestOptions } from "./http.ts"
-export type { LiveConversation } from "./live-conversation.ts"
+export type { CallOptions, Fetch, RequestOptions } from "./http.ts"
+export { deviceTimezone } from "./local-day.ts"
+export { reduce } from "./reduce.ts"
+export type { NewMessage, RestAnswer, RestCalls } from "./rest-calls.ts"
 export { appConfig, type DevelopmentToken, developmentToken } from "./sign-in.ts"
-export { type TimelineItem, timeline } from "./timeline.ts"
+export type { WebSocketConstructor, WebSocketLike } from "./socket-link.ts"
+export { MemoryStorage, type MessageStorage } from "./storage.ts"
 export type { Timing } from "./timing.ts"
-export type { TokenProvider } from "./token-provider.ts"

@@ -1,9 +1,9 @@
 import type { PageConfig } from "@grizz/protocol"
-import { callOpenly, type RequestOptions } from "./http.ts"
+import { callOpenly, type Fetch, type RequestOptions } from "./http.ts"
 
 /** What an app needs to know of the engine before anyone has signed in. @throws GrizzError */
 export function appConfig(url: string, { signal }: RequestOptions = {}): Promise<PageConfig> {
-  return callOpenly(url.replace(/\/+$/, ""), "/app/config", { signal })
+  return callOpenly(engineAt(url), "GET /app/config", { signal })
 }
 
 export interface DevelopmentToken {
@@ -18,5 +18,10 @@ export function developmentToken(
   { signal }: RequestOptions = {},
 ): Promise<DevelopmentToken> {
   const body = userId === undefined ? {} : { user_id: userId }
-  return callOpenly(url.replace(/\/+$/, ""), "/dev/token", { method: "POST", body, signal })
+  return callOpenly(engineAt(url), "POST /dev/token", { body, signal })
+}
+
+/** @param fetch the platform's when left out */
+export function engineAt(url: string, fetch: Fetch = (...call) => globalThis.fetch(...call)) {
+  return { url: url.replace(/\/+$/, ""), fetch }
 }

@@ -1,7 +1,8 @@
 import type { ServerFrame } from "@grizz/protocol"
 import * as fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { type ConversationState, initialState, reduce } from "../src/conversation-state.ts"
+import { type ConversationState, initialState, type PendingMessage } from "../src/conversation-state.ts"
+import { reduce } from "../src/reduce.ts"
 import { timeline } from "../src/timeline.ts"
 import { conversation, ModelEngine, replyIdOf } from "./model-engine.ts"
 
@@ -12,7 +13,8 @@ class Reader {
   /** What the socket still carries; null while there is no socket. */
   #line: ServerFrame[] | null = null
   #readTo = "0"
-  #last: ServerFrame | null = null
+  /** Heard on this line since its `ready`. */
+  #heard: ServerFrame[] = []
   #sends = 0
 
   constructor(engine: ModelEngine) {
@@ -30,8 +32,17 @@ class Reader {
     for (const frame of this.#line?.splice(0, count) ?? []) this.#hear(frame)
   }
 
-  repeatLast(): void {
-    if (this.#last !== null && this.#last.type !== "ready") this.#hear(this.#last)
+  /** Any event of this line comes again, and those after it in their order. */
+  repeat(back: number, count: number): void {
+    const from = Math.max(0, this.#heard.length - back)
+    for (const frame of this.#heard.slice(from, from + count)) this.state = reduce(this.state, frame)
+  }
+
+  retry(): void {
+    const replyId = this.state.messages.findLast(({ role }) => role === "assistant")?.id
+    if (replyId === undefined) return
+    this.state = reduce(this.state, { type: "retry.requested", replyId })
+    if (this.#line !== null) this.#engine.retry(replyId)
   }
 
   connect(resume: boolean, pageSize: number): void {
@@ -49,12 +60,13 @@ class Reader {
 
   drop(): void {
     this.#line = null
-    this.#last = null
+    this.#heard = []
   }
 
   send(arrives: boolean): void {
     const id = `00000000-0000-4000-8000-${String(++this.#sends).padStart(12, "0")}`
-    this.state = reduce(this.state, { type: "send.requested", id, content: `message ${this.#sends}` })
+    const message = pendingOf(id, `message ${this.#sends}`, this.#sends)
+    this.state = reduce(this.state, { type: "send.requested", message })
     this.resend(arrives)
   }
 
@@ -75,9 +87,14 @@ class Reader {
   }
 
   #hear(frame: ServerFrame): void {
-    this.#last = frame
+    if (frame.type === "ready") this.#heard = []
+    else this.#heard.push(frame)
     this.state = reduce(this.state, frame)
   }
+}
+
+function pendingOf(id: string, content: string, sentAt = 1): PendingMessage {
+  return { id, content, metadata: null, sentAt, status: "sending", error: null }
 }
 
 const small = fc.integer({ min: 1, max: 4 })
@@ -92,7 +109,10 @@ const step = fc.oneof(
   },
   { weight: 5, arbitrary: fc.record({ do: fc.constant("pull" as const), merged: fc.boolean() }) },
   { weight: 5, arbitrary: fc.record({ do: fc.constant("deliver" as const), count: small }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant("repeat" as const) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant("repeat" as const), back: fc.integer({ min: 1, max: 30 }), count: small }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("send" as const), arrives: fc.boolean() }) },
   {
     weight: 2,
@@ -103,7 +123,8 @@ const step = fc.oneof(
     arbitrary: fc.record({ do: fc.constantFrom("end" as const, "stop" as const, "fail" as const, "restart" as const) }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("earlier" as const), count: small }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("drop" as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("drop" as const, "retry" as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("erase" as const), at: fc.nat({ max: 5 }) }) },
 )
 type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never
 
@@ -132,7 +153,11 @@ function take(one: Step, engine: ModelEngine, reader: Reader): void {
     case "drop":
       return reader.drop()
     case "repeat":
-      return reader.repeatLast()
+      return reader.repeat(one.back, one.count)
+    case "retry":
+      return reader.retry()
+    case "erase":
+      return engine.erase(engine.history()[one.at]?.id ?? "")
   }
 }
 
@@ -182,7 +207,7 @@ describe("the state of a conversation", () => {
     const once = engine.events("0", false).reduce(reduce, initialState)
     const again = engine.events("0", false).slice(0, -1).reduce(reduce, once)
     expect(once.messages).toEqual(engine.history())
-    expect({ ...again, cursor: once.cursor }).toEqual(once)
+    expect(again).toBe(once)
   })
 
   test("keeps the messages' identity while a reply streams, so that nothing else renders", () => {
@@ -202,7 +227,7 @@ describe("the state of a conversation", () => {
   })
 
   test("marks a refused message as failed, and one refused for now as still sending", () => {
-    const sent = reduce(initialState, { type: "send.requested", id: "a", content: "hello" })
+    const sent = reduce(initialState, { type: "send.requested", message: pendingOf("a", "hello") })
     const busy = reduce(sent, { type: "error", code: "unavailable", message: "Later.", ref: "a" })
     expect(busy.pending[0]?.status).toBe("sending")
     const refused = reduce(busy, { type: "error", code: "conflict", message: "Taken.", ref: "a" })
@@ -248,7 +273,7 @@ describe("the state of a conversation", () => {
     expect(erased.cursor).toBe("b")
   })
 
-  test("is not changed by a frame of a newer engine", () => {
+  test("moves on over an event of a newer engine, and is not changed by what is no event", () => {
     const state = reduce(initialState, {
       type: "ready",
       conversation,
@@ -257,7 +282,9 @@ describe("the state of a conversation", () => {
       reply: null,
       queued: [],
     })
-    expect(reduce(state, JSON.parse('{"type":"memory.recalled","cursor":"9"}'))).toBe(state)
+    const moved = reduce(state, JSON.parse('{"type":"memory.recalled","cursor":"9"}'))
+    expect(moved).toEqual({ ...state, cursor: "9", heard: ["0", "9"] })
+    expect(reduce(state, JSON.parse('{"type":"memory.ready"}'))).toBe(state)
   })
 })
 
@@ -268,7 +295,7 @@ describe("the timeline", () => {
     for (const id of ids) engine.send(id, "hello")
     engine.write("I")
     let state = reduce(initialState, engine.snapshot(50))
-    state = reduce(state, { type: "send.requested", id: "new", content: "and?" })
+    state = reduce(state, { type: "send.requested", message: pendingOf("new", "and?") })
     expect(timeline(state).map((item) => [item.kind, item.key])).toEqual([
       ["message", ids[0]],
       ["writing", replyIdOf(ids[0] ?? "")],

@@ -18,7 +18,11 @@ export const conversation: ConversationResource = {
 export class ModelEngine {
   readonly #log: Logged[] = []
   readonly #messages = new Map<string, MessageResource>()
+  readonly #superseded = new Set<string>()
+  /** Ids of erased messages: a repeat of one is still a repeat. */
+  readonly #erased = new Set<string>()
   readonly #waiting: { messageId: string; replyId: string; position: number }[] = []
+  #nextPosition = 0
   #running: { replyId: string; messageId: string; position: number; attempt: number; text: string } | null = null
 
   get idle(): boolean {
@@ -32,8 +36,10 @@ export class ModelEngine {
   /** The answer to this socket alone, or null when the acknowledgement is in the log. */
   send(id: string, content: string): ServerFrame | null {
     const replyId = replyIdOf(id)
-    if (this.#messages.has(id)) return { type: "message.accepted", message_id: id, reply_id: replyId }
-    const position = [...this.#messages.values()].filter((message) => message.role === "user").length * 2
+    if (this.#messages.has(id) || this.#erased.has(id))
+      return { type: "message.accepted", message_id: id, reply_id: replyId }
+    const position = this.#nextPosition
+    this.#nextPosition += 2
     const message = messageOf(id, position, "user", content, "sent")
     this.#messages.set(id, message)
     this.#waiting.push({ messageId: id, replyId, position: position + 1 })
@@ -70,8 +76,29 @@ export class ModelEngine {
     this.#startNext()
   }
 
+  /** A new reply in the place of the newest one; false where the engine says `conflict`. */
+  retry(replyId: string): boolean {
+    const newest = this.history().at(-1)
+    const answered = this.history().findLast((message) => message.role === "user")
+    if (!this.idle || newest?.id !== replyId || newest.role !== "assistant" || answered === undefined) return false
+    const position = this.#nextPosition
+    this.#nextPosition += 1
+    this.#superseded.add(replyId)
+    this.#waiting.push({ messageId: answered.id, replyId: `${position}-${answered.id.slice(-12)}`, position })
+    this.#startNext()
+    return true
+  }
+
+  erase(messageId: string): void {
+    // What is under way is left alone: to stop it is the engine's part.
+    if (!this.idle || !this.#messages.delete(messageId)) return
+    this.#erased.add(messageId)
+    this.#log.push((cursor) => ({ type: "message.removed", message_id: messageId, cursor }))
+  }
+
   history(): MessageResource[] {
-    return [...this.#messages.values()].sort((a, b) => a.position - b.position)
+    const shown = [...this.#messages.values()].filter(({ id }) => !this.#superseded.has(id))
+    return shown.sort((a, b) => a.position - b.position)
   }
 
   cursor(): string {

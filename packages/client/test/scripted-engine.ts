@@ -26,6 +26,8 @@ export class ScriptedEngine {
   readonly model = new ModelEngine()
   readonly opened: EngineSocket[] = []
   readonly requests: string[] = []
+  /** Tokens that tickets were given for. */
+  readonly tickets: string[] = []
   script: Script = {}
   readonly #http = createServer((request, response) => this.#answer(request, response))
   readonly #sockets = new WebSocketServer({ server: this.#http, handleProtocols: () => SUBPROTOCOL })
@@ -78,7 +80,12 @@ export class ScriptedEngine {
     if (this.script.frame !== undefined) this.script.frame(one, frame)
     else if (frame["type"] === "ping") one.say({ type: "pong" })
     else if (frame["type"] === "message.send") this.accept(one, frame)
-    else if (frame["type"] === "reply.stop") {
+    else if (frame["type"] === "reply.retry") {
+      const from = this.model.cursor()
+      const ref = frame["reply_id"] ?? null
+      if (this.model.retry(ref ?? "")) this.tell(from)
+      else one.say({ type: "error", code: "conflict", message: "It is not the newest reply.", ref })
+    } else if (frame["type"] === "reply.stop") {
       const from = this.model.cursor()
       this.model.end("stopped")
       this.tell(from)
@@ -99,6 +106,9 @@ export class ScriptedEngine {
     if (this.script.accepts?.(token) === false) {
       const problem = { type: "about:blank", title: "", status: 401, detail: "Expired.", code: "unauthenticated" }
       response.writeHead(401, { "content-type": "application/problem+json" }).end(JSON.stringify(problem))
+    } else if (pathname === "/ws/tickets") {
+      this.tickets.push(token)
+      response.writeHead(201).end(JSON.stringify({ ticket: token, expires_at: conversation.created_at }))
     } else if (pathname.endsWith("/messages")) {
       const before = Number(searchParams.get("before") ?? Number.POSITIVE_INFINITY)
       const older = this.model.history().filter((message) => message.position < before)

@@ -1,5 +1,6 @@
-import { type ConversationState, type GrizzClient, type LiveConversation, timeline } from "@grizz/client"
-import { useConversation } from "@grizz/client/react"
+import type { Conversation, ConversationState, GrizzClient } from "@grizz/client"
+import { useConversation, useConversationState } from "@grizz/client/react"
+import { timeline } from "@grizz/client/timeline"
 import { type ReactNode, useEffect, useMemo, useRef } from "react"
 import { addressOf } from "./addressed-conversation.ts"
 import { Announcer } from "./announcer.tsx"
@@ -28,7 +29,8 @@ interface ConversationViewProps {
 
 export function ConversationView(props: ConversationViewProps) {
   const { client, conversationId, offlineModel, menu, onSpoken, onNewDay, onSignOut } = props
-  const { state, conversation } = useConversation(client, conversationId ?? "today")
+  const { conversation } = useConversation(conversationId ?? "today", { client, movesOn: false })
+  const state = useConversationState(conversation)
   const { messages, reply, queued, pending, replyErrors } = state
   const items = useMemo(
     () => timeline({ messages, reply, queued, pending, replyErrors }),
@@ -61,7 +63,7 @@ export function ConversationView(props: ConversationViewProps) {
   )
 }
 
-function TodayComposer({ state, conversation }: { state: ConversationState; conversation: LiveConversation }) {
+function TodayComposer({ state, conversation }: { state: ConversationState; conversation: Conversation }) {
   const active = state.reply?.id ?? state.queued[0]?.reply_id ?? null
   return (
     <Composer

@@ -1,4 +1,4 @@
-import type { LiveConversation, MessageResource, PendingMessage } from "@grizz/client"
+import type { Conversation, MessageResource, PendingMessage } from "@grizz/client"
 import { memo, useDeferredValue } from "react"
 import { BearMark } from "./bear-mark.tsx"
 import { timeOfDay } from "./days.ts"
@@ -23,7 +23,7 @@ export const UserMessage = memo(function UserMessage({ content, createdAt }: { c
 
 interface PendingUserMessageProps {
   pending: PendingMessage
-  conversation: LiveConversation
+  conversation: Conversation
 }
 
 export const PendingUserMessage = memo(function PendingUserMessage({ pending, conversation }: PendingUserMessageProps) {
@@ -41,10 +41,10 @@ export const PendingUserMessage = memo(function PendingUserMessage({ pending, co
           <span>
             {texts.pending.failed} {reasonOf(pending)}
           </span>
-          <button type="button" className="button link" onClick={() => conversation.retryFailedSend(pending.id)}>
+          <button type="button" className="button link" onClick={() => conversation.resend(pending.id)}>
             {texts.pending.retry}
           </button>
-          <button type="button" className="button link" onClick={() => conversation.discardFailedSend(pending.id)}>
+          <button type="button" className="button link" onClick={() => conversation.discard(pending.id)}>
             {texts.pending.discard}
           </button>
         </div>

@@ -1,4 +1,5 @@
-import type { ConversationState, LiveConversation, TimelineItem } from "@grizz/client"
+import type { Conversation, ConversationState } from "@grizz/client"
+import type { TimelineItem } from "@grizz/client/timeline"
 import { type ReactNode, type RefObject, useLayoutEffect, useState } from "react"
 import { Icon } from "./icons.tsx"
 import { GrizzMessage, PendingUserMessage, UserMessage } from "./message.tsx"
@@ -8,7 +9,7 @@ import { texts } from "./texts.ts"
 interface TranscriptProps {
   state: ConversationState
   items: readonly TimelineItem[]
-  conversation: LiveConversation
+  conversation: Conversation
   readOnly: boolean
   /** Shown while nothing has been said. */
   children: ReactNode
@@ -62,7 +63,7 @@ export function Transcript({ state, items, conversation, readOnly, children }: T
 
 interface ItemProps {
   item: TimelineItem
-  conversation: LiveConversation
+  conversation: Conversation
   /** What to ask once more when this reply failed; null where that is not offered. */
   again: string | null
 }
@@ -84,13 +85,7 @@ function previousText(items: readonly TimelineItem[]): string | null {
   return item?.kind === "message" ? item.message.content : null
 }
 
-function Earlier({
-  conversation,
-  scroller,
-}: {
-  conversation: LiveConversation
-  scroller: RefObject<HTMLElement | null>
-}) {
+function Earlier({ conversation, scroller }: { conversation: Conversation; scroller: RefObject<HTMLElement | null> }) {
   const [loading, setLoading] = useState(false)
   const load = () => {
     const box = scroller.current

@@ -22,7 +22,7 @@ export function useDays(client: GrizzClient): Days {
       request.current?.abort()
       const { signal } = (request.current = new AbortController())
       try {
-        const page = await client.conversations({ signal, ...(after === null ? {} : { cursor: after }) })
+        const page = await client.call("GET /conversations", { query: { cursor: after }, signal })
         setConversations((held) => (after === null ? page.data : [...held, ...page.data]))
         setCursor(page.next_cursor)
         setStatus("loaded")

@@ -280,14 +280,14 @@ async function sayFromElsewhere(page: Page, model: ScriptedModel, texts: string[
   const url = new URL(page.url()).origin
   const token = await page.evaluate(() => JSON.parse(localStorage.getItem("grizz.session") ?? "{}").accessToken)
   const timezone = await page.evaluate(() => Intl.DateTimeFormat().resolvedOptions().timeZone)
-  const conversation = new GrizzClient({ url, token: async () => token }).openConversation("today", { timezone })
+  const conversation = new GrizzClient({ url, token: async () => token }).today(timezone)
   for (const text of texts) {
     model.next("Yes.")
     conversation.send(text)
   }
   const { promise: answered, resolve } = Promise.withResolvers<void>()
   conversation.subscribe(() => {
-    if (conversation.getSnapshot().messages.length === texts.length * 2) resolve()
+    if (conversation.state.messages.length === texts.length * 2) resolve()
   })
   await answered
   conversation.close()

@@ -1,0 +1,51 @@
+import type { ConversationPage, ConversationResource, MessagePage, MessageResource, Turn } from "@grizz/protocol"
+
+/** What a user says. */
+export interface NewMessage {
+  /** A UUID that names the message for good: the same on every try. */
+  id: string
+  content: string
+  metadata?: Record<string, unknown> | undefined
+}
+
+interface PageQuery {
+  /** 1–200; 50 when left out. */
+  limit?: number | undefined
+}
+
+/** The engine's calls over HTTP: what each takes in its path, query and body, and what it answers. */
+export interface RestCalls {
+  /** Made on first use. `tz` is an IANA zone; UTC when left out. */
+  "GET /conversations/today": { query?: { tz?: string | undefined }; answer: ConversationResource }
+  /** Newest first, by when something last happened in them; `cursor` takes the former page's `next_cursor`. */
+  "GET /conversations": { query?: PageQuery & { cursor?: string | null | undefined }; answer: ConversationPage }
+  /** A conversation outside the calendar. */
+  "POST /conversations": { body?: { title?: string | null }; answer: ConversationResource }
+  "GET /conversations/{id}": { id: string; answer: ConversationResource }
+  /** Null takes the title away. */
+  "PATCH /conversations/{id}": { id: string; body: { title: string | null }; answer: ConversationResource }
+  "DELETE /conversations/{id}": { id: string; answer: void }
+  /** Newest page first, each page in reading order; `before` takes the former page's `next_cursor`. */
+  "GET /conversations/{id}/messages": {
+    id: string
+    query?: PageQuery & { before?: string | null | undefined; superseded?: boolean }
+    answer: MessagePage
+  }
+  /** Says something and waits for the end of the reply, whatever it is. The same call again joins the same reply. */
+  "POST /conversations/{id}/messages": { id: string; body: NewMessage; answer: Turn }
+  /** Erases the text everywhere. */
+  "DELETE /conversations/{id}/messages/{message_id}": { id: string; message_id: string; answer: void }
+  "POST /replies/{id}/stop": { id: string; answer: void }
+  /** `conflict` unless this is the newest reply and has ended. */
+  "POST /replies/{id}/retry": { id: string; answer: { reply_id: string; message_id: string } }
+  /** Signs in one connection of this user, within 30 s, where a URL is all that can be set. */
+  "POST /ws/tickets": { answer: { ticket: string; expires_at: string } }
+}
+
+export type RestAnswer<Name extends keyof RestCalls> = RestCalls[Name]["answer"]
+
+/** What is said, as it is stored. */
+export interface StoredMessage {
+  message: MessageResource
+  replyId: string
+}
