@@ -34,6 +34,14 @@ describe(`a token that expires in the middle of a reply on ${oneDatabaseKind.nam
 
   const renewed = () => engine.user(user.id, 3600)
 
+  /** Lets the token expire. Resolves when the engine has looked at all connections, and has closed an idle one. */
+  async function expire(): Promise<void> {
+    const { id } = (await user.request<{ id: string }>("POST", "/conversations")).body
+    const idle = await user.connect(id)
+    nowMs += 11 * minute
+    expect((await idle.closed).code).toBe(4401)
+  }
+
   async function history() {
     const path = `/conversations/${conversationId}/messages`
     return (await (await renewed()).request<MessagePage>("GET", path)).body.data
@@ -46,7 +54,7 @@ describe(`a token that expires in the middle of a reply on ${oneDatabaseKind.nam
     const { reply_id } = await stream.next("reply.started")
     model.say("before, ")
     await stream.next("reply.delta")
-    nowMs += 11 * minute
+    await expire()
     model.say("and after")
     model.finish()
     const ended = await stream.next("reply.ended")
@@ -82,7 +90,7 @@ describe(`a token that expires in the middle of a reply on ${oneDatabaseKind.nam
       content: "waited for",
     })
     await expect.poll(queued).toBe(1)
-    nowMs += 11 * minute
+    await expire()
     model.say("one")
     model.finish()
     expect((await stream.next("reply.ended")).message.content).toBe("one")
@@ -109,7 +117,7 @@ describe(`a token that expires in the middle of a reply on ${oneDatabaseKind.nam
     await wire.next("reply.started")
     wire.say(randomUUID(), "two")
     const { cursor } = await wire.next("message.added")
-    nowMs += 11 * minute
+    await expire()
     model.say("eins")
     model.finish()
     expect((await wire.closed).code).toBe(4401)
