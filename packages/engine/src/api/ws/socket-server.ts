@@ -105,7 +105,7 @@ export class SocketServer {
   }
 
   #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
-    stream.on("error", () => stream.destroy())
+    stream.on("error", destroyStream)
     const url = URL.parse(request.url ?? "", "http://engine")
     const { origin, host = "" } = request.headers
     const { allowedOrigins, loopbackOnly } = this.#options
@@ -181,6 +181,11 @@ export class SocketServer {
       void connection.receive(data.toString()).finally(onDone)
     })
   }
+}
+
+/** No closure: one that lives as long as its socket would keep the request, with all its headers. */
+function destroyStream(this: Duplex): void {
+  this.destroy()
 }
 
 function refuseUpgrade(stream: Duplex, status: string): void {
