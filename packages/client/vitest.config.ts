@@ -1,3 +1,10 @@
 import { defineConfig } from "vitest/config"
 
-export default defineConfig({ test: { name: "client", include: ["src/**/*.test.ts", "test/**/*.test.ts"] } })
+export default defineConfig({
+  test: {
+    name: "client",
+    include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+})

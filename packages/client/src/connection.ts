@@ -45,6 +45,8 @@ export class Connection {
   #attempt = new AbortController()
   /** Attempts in a row without any progress. */
   #failures = 0
+  /** Attempts since it was open. */
+  #tries = 0
   /** Between two attempts. */
   #isWaiting = false
   #isStarted = false
@@ -113,7 +115,7 @@ export class Connection {
     const { room, cursor } = this.#options
     const id = await this.#options.resolve(signal)
     if (this.#isRefused) await room.credentials.renew(this.#token)
-    this.#via = room.transports.next(this.#failures)
+    this.#via = room.transports.next(this.#tries++)
     // A token in a URL would end up in the logs of whatever is between: a ticket is worth nothing there.
     const ticket = this.#via === "websocket" ? (await room.http.call("POST /ws/tickets", { signal })).ticket : null
     this.#token = room.credentials.token
@@ -144,6 +146,7 @@ export class Connection {
     if (frame.type === "ready") {
       this.#everOpen = true
       this.#isRefused = false
+      this.#tries = 0
       this.#status = "open"
       this.#token = room.credentials.token
       room.transports.opened(this.#via)

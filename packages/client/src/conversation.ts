@@ -226,11 +226,12 @@ export class Conversation {
   async #resolve(signal: AbortSignal): Promise<string> {
     if ("id" in this.#address) return this.#address.id
     if (this.#id !== null) return this.#id
+    const day = this.#dayWatch?.day() ?? ""
     const query = { tz: this.#address.timezone() }
     const today = await this.#room.http.call("GET /conversations/today", { query, signal })
     signal.throwIfAborted()
     this.#id = today.id
-    this.#dayWatch?.start(today)
+    this.#dayWatch?.start(today, day)
     this.#queue.identified()
     return today.id
   }

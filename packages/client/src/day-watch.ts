@@ -29,11 +29,16 @@ export class DayWatch {
     this.#options = options
   }
 
-  /** To be called once, when the conversation is known. */
-  start(opened: ConversationResource): void {
+  /** To be called once, with the engine's answer and with what `day` was when it was asked. */
+  start(opened: ConversationResource, day: string): void {
     this.#opened = opened
-    this.#isSkewed = this.#day() !== opened.conv_day
+    this.#isSkewed = day !== opened.conv_day
     this.look()
+  }
+
+  /** This device's day, as `YYYY-MM-DD`. */
+  day(): string {
+    return localDay(this.#options.now(), this.#options.timezone())
   }
 
   /** Until the next `look`. */
@@ -46,7 +51,7 @@ export class DayWatch {
     const { timezone, now, recheckMs } = this.#options
     if (this.#opened === null) return
     if (this.#isSkewed) this.#after(Math.min(recheckMaxMs, recheckMs * 2 ** this.#rechecks++), () => void this.#ask())
-    else if (this.#day() !== this.#opened.conv_day) this.#over()
+    else if (this.day() !== this.#opened.conv_day) this.#over()
     else this.#after(Math.min(lookEveryMs, untilMidnightMs(now(), timezone())), () => this.look())
   }
 
@@ -64,10 +69,6 @@ export class DayWatch {
     this.pause()
     this.#opened = null
     this.#options.onOver()
-  }
-
-  #day(): string {
-    return localDay(this.#options.now(), this.#options.timezone())
   }
 
   #after(waitMs: number, action: () => void): void {

@@ -10,14 +10,14 @@ export class TransportChoice {
   }
 
   /**
-   * What to try after so many failures in a row. The two take turns, so that neither a blocked way nor a wrong guess
+   * What to try after so many attempts in a row that failed. The two take turns, so that neither a blocked way nor a wrong guess
    * holds anyone up; where sockets have worked, the engine is more likely to be away than they to be blocked.
    */
-  next(failures: number): "websocket" | "sse" {
+  next(failed: number): "websocket" | "sse" {
     if (!this.#hasWebSocket) return "sse"
     const known = this.#socketsWork ? 4 : 1
     const first = this.#socketsAreBlocked ? 0 : known
-    return failures >= first && (failures - first) % 2 === 0 ? "sse" : "websocket"
+    return failed >= first && (failed - first) % 2 === 0 ? "sse" : "websocket"
   }
 
   opened(via: "websocket" | "sse"): void {
