@@ -99,6 +99,28 @@ export class FaultyPostgres {
     return async () => void (await Promise.all(taken.map((client) => client.end())))
   }
 
+  /** Moves the user's messages to the small disk. */
+  async moveMessagesToSmallDisk(): Promise<void> {
+    // Whoever may be the server's user may make a folder there.
+    await this.query(`copy (select 1) to program 'mkdir ${this.#server.smallDisk}/tables'`)
+    await this.query(`create tablespace small location '${this.#server.smallDisk}/tables'`)
+    await this.query("alter table public.messages set tablespace small")
+  }
+
+  /** Writes to the small disk until it is full. */
+  async fillDisk(): Promise<void> {
+    try {
+      await this.query(`copy (select repeat('x', 4000) from generate_series(1, 1e6)) to '${this.#filler}'`)
+    } catch (error) {
+      if (error instanceof Error && "code" in error && error.code === "53100") return
+      throw error
+    }
+  }
+
+  async freeDisk(): Promise<void> {
+    await this.query(`copy (select 1) to '${this.#filler}'`)
+  }
+
   /** How many of the engine's statements wait for a lock now. */
   async waitingForLocks(): Promise<number> {
     const [row] = await this.query<{ count: number }>(
@@ -112,6 +134,10 @@ export class FaultyPostgres {
     process.off("exit", this.#killAtExit)
     await this.#end("SIGQUIT")
     await this.#server.stop()
+  }
+
+  get #filler(): string {
+    return `${this.#server.smallDisk}/filler`
   }
 
   async #readOnlyOfANewSession(): Promise<string> {

@@ -5,6 +5,7 @@ import {
   chmodSync,
   chownSync,
   constants,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -20,6 +21,8 @@ export interface PostgresServerOptions {
   maxConnections?: number
   /** Off unless asked for: tests of kills of the server need it, the others are faster without. */
   fsync?: boolean
+  /** Gives it a folder `smallDisk` that is a disk of its own, of so many MiB. Only where `canMakeDisks()`. */
+  smallDiskMiB?: number
 }
 
 /** A PostgreSQL server of the tests' own. */
@@ -28,6 +31,8 @@ export interface PostgresServer {
   /** Process that may be stopped, continued and killed. */
   readonly process: ChildProcess
   url(database: string): string
+  /** Folder on the small disk. */
+  readonly smallDisk: string
   /** Ends it at once and removes its files. */
   stop(): Promise<void>
 }
@@ -72,8 +77,12 @@ export async function startPostgresServer(options: PostgresServerOptions = {}): 
     timezone: "America/New_York",
   }
   const parameters = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
-  const child = spawn(join(binaries, "postgres"), ["-D", data, ...parameters], {
-    ...user,
+  const smallDisk = join(folder, "small-disk")
+  const server = [join(binaries, "postgres"), "-D", data, ...parameters]
+  const { smallDiskMiB } = options
+  const [command, ...args] = smallDiskMiB === undefined ? server : withSmallDisk(server, smallDisk, smallDiskMiB)
+  const child = spawn(command!, args, {
+    ...(smallDiskMiB === undefined && user),
     cwd: folder,
     stdio: ["ignore", "ignore", "pipe"],
   })
@@ -97,7 +106,29 @@ export async function startPostgresServer(options: PostgresServerOptions = {}): 
     await stop()
     throw error
   }
-  return { port, process: child, url, stop }
+  return { port, process: child, url, smallDisk, stop }
+}
+
+/** Whether this process may mount: as root, outside of most containers. */
+export function canMakeDisks(): boolean {
+  try {
+    execFileSync("unshare", ["--mount", "mount", "-t", "tmpfs", "-o", "size=1m", "none", tmpdir()], { stdio: "ignore" })
+    execFileSync("setpriv", ["--version"], { stdio: "ignore" })
+    return process.getuid?.() === 0
+  } catch {
+    // No right to, or not Linux.
+    return false
+  }
+}
+
+/** The same command, run as its own user with a disk that only it sees, and that goes when it ends. */
+function withSmallDisk(command: string[], path: string, mib: number): string[] {
+  const { uid, gid } = unprivilegedUser()
+  mkdirSync(path)
+  const mount = `mount -t tmpfs -o size=${mib}m,uid=${uid},gid=${gid},mode=0700 grizz "$0"`
+  const become = `setpriv --reuid ${uid} --regid ${gid} --clear-groups`
+  // Replaced, not forked: whoever kills the child kills the server.
+  return ["unshare", "--mount", "sh", "-c", `${mount} && exec ${become} "$@"`, path, ...command]
 }
 
 /** Waits for the log line that says so, then connects once to be sure. */

@@ -9,7 +9,7 @@ const commandKinds = {
     isChanged: rarely(),
     isStranger: rarely(),
     owner: fc.nat(1),
-    context: fc.integer({ min: 1, max: 5 }),
+    context: contexts(),
     policy: fc.constantFrom("enqueue", "enqueue", "interrupt", "reject"),
   }),
   /** `job` counts back from the newest; the owner is the job's own, unless it is another. */
@@ -20,7 +20,7 @@ const commandKinds = {
     attemptShift: fc.constantFrom(0, 0, 0, 0, 0, 0, -1, 1),
     status: fc.constantFrom("completed", "completed", "stopped", "failed"),
     text: fc.constantFrom("", "an answer", "the other answer \u{1F43B}"),
-    context: fc.integer({ min: 1, max: 5 }),
+    context: contexts(),
   }),
   stop: fc.record({ kind: fc.constant("stop"), reply: fc.nat(20), isStranger: rarely() }),
   heartbeat: fc.record({
@@ -42,18 +42,18 @@ const commandKinds = {
     kind: fc.constant("takeOver"),
     conversation: fc.option(fc.nat(1), { freq: 4 }),
     owner: fc.nat(1),
-    context: fc.integer({ min: 1, max: 5 }),
+    context: contexts(),
     maxCalls: fc.integer({ min: 1, max: 3 }),
   }),
   /** Twice, as when the first answer was lost; `isOlder`: the last one that was accepted, long after. */
   retry: fc.record({
     kind: fc.constant("retry"),
-    reply: fc.nat(20),
+    reply: fc.oneof({ weight: 4, arbitrary: fc.nat(3) }, { weight: 1, arbitrary: fc.nat(20) }),
     isAskedTwice: fc.boolean(),
     isOlder: fc.constantFrom(true, false, false, false),
     isStranger: rarely(),
     owner: fc.nat(1),
-    context: fc.integer({ min: 1, max: 5 }),
+    context: contexts(),
   }),
   /** A user's message or, above, a reply. */
   erase: fc.record({
@@ -79,7 +79,7 @@ export type ReplyStoreCommand = { [Kind in keyof Kinds]: CommandOf<Kind> }[keyof
 
 const weights: Record<keyof Kinds, number> = {
   accept: 8,
-  end: 6,
+  end: 8,
   stop: 2,
   heartbeat: 3,
   handOver: 1,
@@ -88,6 +88,11 @@ const weights: Record<keyof Kinds, number> = {
   retry: 3,
   erase: 2,
   view: 3,
+}
+
+/** How many messages the model sees at most. */
+function contexts(): fc.Arbitrary<number> {
+  return fc.constantFrom(1, 2, 3, 5, 10)
 }
 
 function rarely(): fc.Arbitrary<boolean> {

@@ -61,7 +61,7 @@ export class ReplyStoreHistory {
   async finish(): Promise<void> {
     for (const conversation of [0, 1]) {
       await this.#view({ kind: "view", conversation, isStranger: false, after: null })
-      for (let position = -1; position <= 12; position += 1) {
+      for (let position = -1; position <= 11; position += 3) {
         const after = { message: position, reply: position + 1 }
         await this.#view({ kind: "view", conversation, isStranger: false, after })
       }
