@@ -72,7 +72,7 @@ describe.skipIf(missing !== "")(`one device that is cut off after every delta${m
     expect(stored).toMatchObject({ id: replyId, status: "completed", content: deltas.join("") })
     expect(foldText(told, replyId)).toBe(stored!.content)
     expect(told.map(({ type }) => type)).toEqual([...deltas.map(() => "reply.delta"), "reply.ended"])
-  })
+  }), 120_000)
 })
 
 function hangUp(stream: Wire | SseStream): void {
