@@ -46,33 +46,40 @@ describe.skipIf(missing !== "")(`one device that is cut off after every delta${m
         : views[nth % 2]!.follow(conversationId, { headers: { "last-event-id": after } }),
   }
 
-  test.each(Object.keys(comesBackOn))("and comes back %s: it hears each word once", async (where) => {
-    const speaker = await views[0]!.connect(conversationId)
-    speaker.say(randomUUID(), "go")
-    const { reply_id: replyId, cursor } = await speaker.next("reply.started")
-    const told: ServerFrame[] = []
-    let after = cursor
-    for (const [nth, delta] of deltas.entries()) {
-      const stream = await comesBackOn[where]!(nth, after)
-      expect(stream.frames[0]).toMatchObject({ type: "ready", messages: null })
-      model.say(delta)
-      after = (await stream.next("reply.delta")).cursor
-      hangUp(stream)
-      // Nothing more than one delta came: the text before it was not told again.
-      told.push(
-        ...stream.frames.slice(1, stream.frames.findIndex((frame) => "cursor" in frame && frame.cursor === after) + 1),
-      )
-    }
-    model.finish()
-    const last = await views[1]!.connect(conversationId, after)
-    await last.next("reply.ended")
-    told.push(...last.frames.slice(1))
-    const stored = (await views[0]!.request<MessagePage>("GET", `/conversations/${conversationId}/messages`)).body
-      .data[1]
-    expect(stored).toMatchObject({ id: replyId, status: "completed", content: deltas.join("") })
-    expect(foldText(told, replyId)).toBe(stored!.content)
-    expect(told.map(({ type }) => type)).toEqual([...deltas.map(() => "reply.delta"), "reply.ended"])
-  }), 120_000)
+  test.each(Object.keys(comesBackOn))(
+    "and comes back %s: it hears each word once",
+    async (where) => {
+      const speaker = await views[0]!.connect(conversationId)
+      speaker.say(randomUUID(), "go")
+      const { reply_id: replyId, cursor } = await speaker.next("reply.started")
+      const told: ServerFrame[] = []
+      let after = cursor
+      for (const [nth, delta] of deltas.entries()) {
+        const stream = await comesBackOn[where]!(nth, after)
+        expect(stream.frames[0]).toMatchObject({ type: "ready", messages: null })
+        model.say(delta)
+        after = (await stream.next("reply.delta")).cursor
+        hangUp(stream)
+        // Nothing more than one delta came: the text before it was not told again.
+        told.push(
+          ...stream.frames.slice(
+            1,
+            stream.frames.findIndex((frame) => "cursor" in frame && frame.cursor === after) + 1,
+          ),
+        )
+      }
+      model.finish()
+      const last = await views[1]!.connect(conversationId, after)
+      await last.next("reply.ended")
+      told.push(...last.frames.slice(1))
+      const stored = (await views[0]!.request<MessagePage>("GET", `/conversations/${conversationId}/messages`)).body
+        .data[1]
+      expect(stored).toMatchObject({ id: replyId, status: "completed", content: deltas.join("") })
+      expect(foldText(told, replyId)).toBe(stored!.content)
+      expect(told.map(({ type }) => type)).toEqual([...deltas.map(() => "reply.delta"), "reply.ended"])
+    },
+    120_000,
+  )
 })
 
 function hangUp(stream: Wire | SseStream): void {
