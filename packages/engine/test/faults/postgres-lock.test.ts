@@ -22,14 +22,6 @@ describe.skipIf(missingServer !== null)(`a lock in PostgreSQL${missingServer ? `
     await stage.close()
   })
 
-  async function leaseOf(replyId: string): Promise<Date> {
-    const [row] = await stage.postgres.query<{ lease_until: Date }>(
-      "select lease_until from grizz.replies where id = $1",
-      [replyId],
-    )
-    return row!.lease_until
-  }
-
   test(
     "on one conversation: its sends are refused in bounded time, its text goes on, and others notice nothing",
     async () => {
@@ -73,12 +65,7 @@ describe.skipIf(missingServer !== null)(`a lock in PostgreSQL${missingServer ? `
       await holder.query("lock table public.messages in access exclusive mode")
       const sinceMs = performance.now()
       const refused = Promise.all(others.map(({ wire }) => stage.send(wire)))
-      let lease = await leaseOf(running.replyId)
-      for (let renewal = 0; renewal < 2; renewal += 1) {
-        const before = lease.getTime()
-        const renewed = async () => (lease = await leaseOf(running.replyId)).getTime()
-        await expect.poll(renewed, { timeout: 10_000 }).toBeGreaterThan(before)
-      }
+      for (let renewal = 0; renewal < 2; renewal += 1) await expectRenewed(stage, running.replyId)
       expect(new Set(await refused)).toEqual(new Set(["unavailable"]))
       expect(performance.now() - sinceMs).toBeLessThan(15_000)
       expect(stage.database.connections.waiting).toBe(0)
@@ -98,3 +85,51 @@ describe.skipIf(missingServer !== null)(`a lock in PostgreSQL${missingServer ? `
     within,
   )
 })
+
+describe.skipIf(missingServer !== null)(`a sweep in PostgreSQL${missingServer ? `: ${missingServer}` : ""}`, () => {
+  let stage: DatabaseStage
+  beforeEach(async () => {
+    stage = await DatabaseStage.start()
+  })
+  afterEach(() => stage.close())
+
+  test(
+    "waits for a lock on what a dead node left: the leases of what is alive are renewed all the same",
+    async () => {
+      const running = await stage.begin()
+      const left = await stage.join()
+      const holder = await stage.postgres.connect()
+      await holder.query("begin")
+      await holder.query("lock table public.messages in access exclusive mode")
+      await stage.postgres.query(
+        `insert into grizz.replies (id, conversation_id, message_id, user_id, position, status, attempt, calls,
+          lease_owner, lease_until, started_at)
+         values (gen_random_uuid(), $1, gen_random_uuid(), $2, 1, 'running', 1, 1, 'gone', clock_timestamp(), now())`,
+        [left.conversationId, left.user.id],
+      )
+      await expect.poll(() => stage.postgres.waitingForLocks(), { timeout: 10_000 }).toBe(1)
+      await expectRenewed(stage, running.replyId)
+      await holder.query("rollback")
+      await holder.end()
+      stage.model.finish()
+      for (const device of running.devices) {
+        await device.next("reply.ended")
+        expect(toldOf(device, running.replyId)).toEqual({ text: "before, ", ends: ["completed"] })
+      }
+      await expect.poll(() => stage.unended(), { timeout: 10_000 }).toBe(0)
+    },
+    within,
+  )
+})
+
+/** The reply's owner renews its lease from now on once more. */
+async function expectRenewed({ postgres }: DatabaseStage, replyId: string): Promise<void> {
+  const lease = async () => {
+    const [row] = await postgres.query<{ lease_until: Date }>("select lease_until from grizz.replies where id = $1", [
+      replyId,
+    ])
+    return row!.lease_until.getTime()
+  }
+  const before = await lease()
+  await expect.poll(lease, { timeout: 10_000 }).toBeGreaterThan(before)
+}
