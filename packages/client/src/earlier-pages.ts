@@ -39,7 +39,7 @@ export class EarlierPages {
   async #load(signal: AbortSignal | undefined): Promise<void> {
     const { state, page, apply } = this.#options
     const { messages, hasEarlier } = state()
-    if (!hasEarlier || messages.length === 0) return
+    if (!hasEarlier) return
     const before = this.#before
     const changes = this.#changes
     // Without a page cursor yet, the newest page is asked for, long enough to reach beyond what is held.

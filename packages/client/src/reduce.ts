@@ -133,18 +133,17 @@ function begun(state: ConversationState, id: string, attempt: number, answered?:
     ...state,
     reply: { id, messageId, attempt, text: "" },
     queued: filtered(state.queued, (one) => one !== waiting),
-    messages: withoutSuperseded(state.messages, messageId),
+    messages: current === null && waiting === undefined ? withoutSuperseded(state.messages, messageId) : state.messages,
     retry: null,
   }
 }
 
-/**
- * Only the newest reply can be retried, while none waits: whatever replies come after the message that is answered now
- * gave way to this one. Where it is answered for the first time, there are none.
- */
+/** A reply that did not wait is a retry, which only the newest reply can be: that one gives way. */
 function withoutSuperseded(messages: readonly MessageResource[], answered: string): readonly MessageResource[] {
-  const position = messages.find(({ id }) => id === answered)?.position ?? Number.POSITIVE_INFINITY
-  return filtered(messages, (one) => one.role === "user" || one.position < position)
+  const newest = messages.filter(({ role }) => role === "assistant").at(-1)
+  const asked = messages.find(({ id }) => id === answered)
+  const isOlder = newest !== undefined && asked !== undefined && newest.position < asked.position
+  return isOlder ? messages : filtered(messages, (one) => one !== newest)
 }
 
 function ended(state: ConversationState, frame: Frame<"reply.ended">): ConversationState {

@@ -80,7 +80,7 @@ class Reader {
 
   loadEarlier(count: number): void {
     if (!this.state.hasEarlier) return
-    const first = this.state.messages[0]?.position ?? 0
+    const first = this.state.messages[0]?.position ?? Number.POSITIVE_INFINITY
     const older = this.#engine.history().filter((message) => message.position < first)
     const hasEarlier = older.length > count
     this.state = reduce(this.state, { type: "earlier.loaded", messages: older.slice(-count), hasEarlier })
@@ -119,11 +119,12 @@ const step = fc.oneof(
     arbitrary: fc.record({ do: fc.constant("connect" as const), resume: fc.boolean(), pageSize: small }),
   },
   {
-    weight: 1,
+    weight: 3,
     arbitrary: fc.record({ do: fc.constantFrom("end" as const, "stop" as const, "fail" as const, "restart" as const) }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("earlier" as const), count: small }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("drop" as const, "retry" as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("drop" as const) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("retry" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("erase" as const), at: fc.nat({ max: 5 }) }) },
 )
 type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never
@@ -163,7 +164,7 @@ function take(one: Step, engine: ModelEngine, reader: Reader): void {
 
 describe("the state of a conversation", () => {
   test("is what history gives, after any interleaving of drops, repeats, resumes and snapshots", () => {
-    const property = fc.property(fc.array(step, { maxLength: 60 }), fc.boolean(), (steps, resume) => {
+    const property = fc.property(fc.array(step, { maxLength: 60, size: "max" }), fc.boolean(), (steps, resume) => {
       const engine = new ModelEngine()
       const reader = new Reader(engine)
       for (const one of steps) take(one, engine, reader)
@@ -179,7 +180,7 @@ describe("the state of a conversation", () => {
   })
 
   test("shows mid-reply exactly the text that the engine has written", () => {
-    const property = fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+    const property = fc.property(fc.array(step, { maxLength: 40, size: "max" }), (steps) => {
       const engine = new ModelEngine()
       const reader = new Reader(engine)
       reader.connect(false, 50)
@@ -208,6 +209,23 @@ describe("the state of a conversation", () => {
     const again = engine.events("0", false).slice(0, -1).reduce(reduce, once)
     expect(once.messages).toEqual(engine.history())
     expect(again).toBe(once)
+  })
+
+  test("leaves out, at once, the reply that another one takes the place of", () => {
+    const engine = new ModelEngine()
+    const reader = new Reader(engine)
+    reader.connect(false, 50)
+    reader.send(true)
+    engine.write("badly")
+    engine.end()
+    reader.pull(false)
+    reader.deliver(10)
+    expect(reader.state.messages).toHaveLength(2)
+    reader.retry()
+    reader.pull(false)
+    reader.deliver(10)
+    expect(reader.state.messages).toHaveLength(1)
+    expect(reader.state.reply?.text).toBe("")
   })
 
   test("keeps the messages' identity while a reply streams, so that nothing else renders", () => {

@@ -116,6 +116,19 @@ describe("a live conversation", () => {
     expect(refusals).toBe(3)
   })
 
+  test("keeps the order of what was said when the first of it is refused for now", async () => {
+    let refusals = 0
+    scripted.engine.script.frame = (socket, frame) => {
+      if (++refusals === 2) delete scripted.engine.script.frame
+      socket.say({ type: "error", code: "unavailable", message: "In a moment.", ref: frame["id"] ?? null })
+    }
+    const conversation = scripted.today()
+    await conversation.until(isOpen)
+    for (const text of ["one", "two", "three"]) conversation.send(text)
+    const state = await conversation.until((now) => now.messages.length === 3)
+    expect(state.messages.map(({ content }) => content)).toEqual(["one", "two", "three"])
+  })
+
   test("reads earlier messages page by page, back to the first", async () => {
     for (let number = 0; number < 90; number++) {
       scripted.engine.model.send(`00000000-0000-4000-8000-${String(number).padStart(12, "0")}`, `message ${number}`)
