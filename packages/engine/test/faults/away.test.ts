@@ -130,7 +130,7 @@ describe(`a device that is away for ten minutes on ${oneDatabaseKind.name}`, () 
       Array.from({ length: 50 }, (_, index) => 454 + index),
     )
     expect(ready.messages).toEqual(await history())
-  })
+  }, 120_000)
 
   test.skipIf(findRedisServer() === null)(
     `whose reply Redis has forgotten by then comes back to the rest${findRedisServer() ? "" : ": no redis-server found"}`,
