@@ -197,6 +197,8 @@ export class Connection {
 
   #lost(code: number, reason = ""): void {
     this.#drop()
+    // The engine's own word came through: whatever the matter is, it is not the way.
+    if (code > 1006) this.#tries = 0
     const final = finalErrors[code]
     if (final !== undefined) return this.#giveUp(new GrizzError(final, reason || "Refused.", { status: code }))
     if (code === closeCodes.unauthenticated) {
