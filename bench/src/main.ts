@@ -43,15 +43,17 @@ async function run(options: Options): Promise<void> {
 async function measureUninterrupted(options: Options): Promise<Report> {
   await using stack = new AsyncDisposableStack()
   const stop = (reason: string, exitCode: number) => {
+    // Ctrl-C under npm arrives twice.
+    if (interruption.signal.aborted) return
     say(reason)
     interruption.abort()
     void stack.disposeAsync().finally(() => process.exit(exitCode))
   }
-  process.once("SIGINT", () => stop("interrupted", 130))
-  process.once("SIGTERM", () => stop("terminated", 143))
+  process.on("SIGINT", () => stop("interrupted", 130))
+  process.on("SIGTERM", () => stop("terminated", 143))
   const late = `The bench failed: not done after ${deadlineMs / 60_000} minutes.`
   // Whatever nobody foresaw must not leave a server behind either.
-  process.once("uncaughtException", (error) => stop(`The bench failed: ${error.stack ?? error.message}`, 1))
+  process.on("uncaughtException", (error) => stop(`The bench failed: ${error.stack ?? error.message}`, 1))
   const deadline = setTimeout(() => stop(late, 1), deadlineMs)
   stack.defer(() => clearTimeout(deadline))
   // Awaited here: what is returned unawaited loses its servers.

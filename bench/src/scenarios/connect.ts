@@ -1,7 +1,7 @@
 import type { Scenario } from "../bench.ts"
 import { type Cost, costOf, type Rounds, takeTurns } from "../load/rounds.ts"
 import { closeAll, connectAll } from "../load/sockets.ts"
-import { medians, series } from "../metrics.ts"
+import { mapValues, medians, series } from "../metrics.ts"
 import type { ConnectOptions, Server } from "../servers/server.ts"
 import { newUser } from "../servers/sign-in.ts"
 import { startServers } from "../servers/start-servers.ts"
@@ -51,7 +51,12 @@ function outcomeOf(count: number, roundCount: number, rounds: Rounds<Cost>) {
   return {
     figures: {
       setting: { sockets: count, rounds: roundCount },
-      metrics: { cpu_us_per_connect: medians(cpu), database_us_per_connect: medians(database) },
+      metrics: {
+        cpu_us_per_connect: medians(cpu),
+        // What sign-in and owner check cost beside the upgrade itself.
+        added_us_per_connect: medians(addedTo(cpu["relay"]!, cpu)),
+        database_us_per_connect: medians(database),
+      },
       rounds: { cpu_us_per_connect: cpu },
     },
     ratios: {
@@ -59,4 +64,9 @@ function outcomeOf(count: number, roundCount: number, rounds: Rounds<Cost>) {
       ...(naive && { connect_naive: ratioOfRounds(naive, cpu["relay"]!) }),
     },
   }
+}
+
+function addedTo(floor: readonly number[], all: Record<string, number[]>): Record<string, number[]> {
+  const { relay: _, ...others } = all
+  return mapValues(others, (values) => values.map((value, at) => value - floor[at]!))
 }

@@ -1,6 +1,7 @@
 import type { Bench, Scenario } from "../bench.ts"
+import type { Outcome } from "../figures.ts"
 import { HttpClient } from "../load/http.ts"
-import { type Cost, costOf, takeTurns } from "../load/rounds.ts"
+import { type Cost, costOf, type Rounds, takeTurns } from "../load/rounds.ts"
 import { fillConversation } from "../machine/fill.ts"
 import { medians, pooled, series } from "../metrics.ts"
 import type { Server } from "../servers/server.ts"
@@ -47,28 +48,39 @@ export const paging: Scenario = {
       say(`paging: round ${number} of ${sizes.rounds}, ${name}`)
       return run()
     })
-    const cpu = series(rounds, ({ cpuMicros }) => cpuMicros / pages)
-    const database = series(rounds, ({ databaseMicros }) => databaseMicros && databaseMicros / pages)
-    delete database["relay"]
-    const tenth = Math.ceil(pages / 10)
-    return {
-      figures: {
-        setting: { messages, page: pageLimit, bytes_per_page: warmUp.bytesPerPage, rounds: sizes.rounds },
-        metrics: {
-          cpu_us_per_page: medians(cpu),
-          database_us_per_page: medians(database),
-          page_ms: pooled(rounds, (all) => spread(all.flatMap(({ pageMs }) => pageMs))),
-          first_tenth_ms: pooled(rounds, (all) => spread(all.flatMap(({ pageMs }) => pageMs.slice(0, tenth)))),
-          last_tenth_ms: pooled(rounds, (all) => spread(all.flatMap(({ pageMs }) => pageMs.slice(-tenth)))),
-        },
-        rounds: { cpu_us_per_page: cpu },
-      },
-      ratios: {
-        page: ratioOfRounds(cpu["engine"]!, cpu["relay"]!),
-        page_oldest_to_newest: oldestToNewest(rounds.get("engine")!, tenth),
-      },
-    }
+    return outcomeOf({ messages, pages, bytesPerPage: warmUp.bytesPerPage, rounds: sizes.rounds }, rounds)
   },
+}
+
+interface Reading {
+  messages: number
+  pages: number
+  bytesPerPage: number
+  rounds: number
+}
+
+function outcomeOf({ messages, pages, bytesPerPage, rounds: count }: Reading, rounds: Rounds<Round>): Outcome {
+  const cpu = series(rounds, ({ cpuMicros }) => cpuMicros / pages)
+  const database = series(rounds, ({ databaseMicros }) => databaseMicros && databaseMicros / pages)
+  delete database["relay"]
+  const tenth = Math.ceil(pages / 10)
+  return {
+    figures: {
+      setting: { messages, page: pageLimit, bytes_per_page: bytesPerPage, rounds: count },
+      metrics: {
+        cpu_us_per_page: medians(cpu),
+        database_us_per_page: medians(database),
+        page_ms: pooled(rounds, (all) => spread(all.flatMap(({ pageMs }) => pageMs))),
+        first_tenth_ms: pooled(rounds, (all) => spread(all.flatMap(({ pageMs }) => pageMs.slice(0, tenth)))),
+        last_tenth_ms: pooled(rounds, (all) => spread(all.flatMap(({ pageMs }) => pageMs.slice(-tenth)))),
+      },
+      rounds: { cpu_us_per_page: cpu },
+    },
+    ratios: {
+      page: ratioOfRounds(cpu["engine"]!, cpu["relay"]!),
+      page_oldest_to_newest: oldestToNewest(rounds.get("engine")!, tenth),
+    },
+  }
 }
 
 /** Wall time of a page among the oldest messages ÷ that of one among the newest. */

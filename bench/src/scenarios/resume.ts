@@ -1,8 +1,9 @@
 import type { Bench, Scenario } from "../bench.ts"
+import type { Outcome } from "../figures.ts"
 import type { ChatSocket } from "../load/chat-socket.ts"
-import { type Cost, costOf } from "../load/rounds.ts"
+import { type Cost, costOf, type Rounds, takeTurns } from "../load/rounds.ts"
 import { closeAll, connectAll, inBatches } from "../load/sockets.ts"
-import { countRoundTrips } from "../load/turns.ts"
+import { countRoundTrips, type RoundTrips } from "../load/turns.ts"
 import { medians, pooled, series } from "../metrics.ts"
 import { question } from "../model/question.ts"
 import type { ConnectOptions, Server } from "../servers/server.ts"
@@ -32,39 +33,37 @@ export const resume: Scenario = {
     const counted = await countRoundTrips(bench.database, engine, count, async () => {
       await storm(bench, engine, missed)
     })
-    const storms = new Map<string, Storm[]>([
-      ["engine", []],
-      ["relay", []],
-    ])
-    for (let number = 1; number <= bench.sizes.rounds; number++) {
-      bench.say(`resume: storm ${number} of ${bench.sizes.rounds}`)
-      storms.get("engine")!.push(await storm(bench, engine, missed))
-      storms.get("relay")!.push(
-        await storm(
-          bench,
-          relay,
-          Array.from({ length: count }, () => ({})),
-        ),
-      )
-    }
-    const cpu = series(storms, ({ cpuMicros }) => cpuMicros / count)
-    const database = series(storms, ({ databaseMicros }) => databaseMicros && databaseMicros / count)
-    delete database["relay"]
-    return {
-      figures: {
-        setting: { sockets: count, missed_tokens: missedTokens, rounds: bench.sizes.rounds },
-        metrics: {
-          cpu_us_per_socket: medians(cpu),
-          database_us_per_socket: medians(database),
-          round_trips_per_socket: counted === null ? {} : { engine: round(counted.perTurn, 2) },
-          resumed_ms: pooled(storms, (all) => spread(all.flatMap(({ resumedMs }) => resumedMs))),
-        },
-        rounds: { cpu_us_per_socket: cpu },
-        ...(counted && { statements: { engine: counted.statements } }),
-      },
-      ratios: { resume: ratioOfRounds(cpu["engine"]!, cpu["relay"]!) },
-    }
+    const floor: ConnectOptions[] = Array.from({ length: count }, () => ({}))
+    const storms = await takeTurns([engine, relay], bench.sizes.rounds, (server, number) => {
+      bench.say(`resume: storm ${number} of ${bench.sizes.rounds}, ${server.name}`)
+      return storm(bench, server, server === engine ? missed : floor)
+    })
+    return outcomeOf({ count, rounds: bench.sizes.rounds }, storms, counted)
   },
+}
+
+function outcomeOf(
+  { count, rounds }: { count: number; rounds: number },
+  storms: Rounds<Storm>,
+  counted: RoundTrips | null,
+): Outcome {
+  const cpu = series(storms, ({ cpuMicros }) => cpuMicros / count)
+  const database = series(storms, ({ databaseMicros }) => databaseMicros && databaseMicros / count)
+  delete database["relay"]
+  return {
+    figures: {
+      setting: { sockets: count, missed_tokens: missedTokens, rounds },
+      metrics: {
+        cpu_us_per_socket: medians(cpu),
+        database_us_per_socket: medians(database),
+        round_trips_per_socket: counted === null ? {} : { engine: round(counted.perTurn, 2) },
+        resumed_ms: pooled(storms, (all) => spread(all.flatMap(({ resumedMs }) => resumedMs))),
+      },
+      rounds: { cpu_us_per_socket: cpu },
+      ...(counted && { statements: { engine: counted.statements } }),
+    },
+    ratios: { resume: ratioOfRounds(cpu["engine"]!, cpu["relay"]!) },
+  }
 }
 
 /** Users that had a turn after the cursor they come back with. */
