@@ -77,7 +77,7 @@ describe.skipIf(missing !== null).each([
       stage.calls[1]!.say("the second try")
       stage.calls[1]!.finish()
       expect(await heir.next("reply.restarted")).toMatchObject({ reply_id: replyId, attempt: 2 })
-      expect(performance.now() - killedAtMs).toBeGreaterThan(10_000)
+      expect(performance.now() - killedAtMs).toBeGreaterThan(5000)
       expect(performance.now() - killedAtMs).toBeLessThan(30_000)
       await heir.next("reply.ended")
       expect(heard(heir, replyId)).toEqual({ text: "the second try", ends: ["completed: the second try"] })

@@ -59,7 +59,7 @@ describe.skipIf(missingServer !== null)(`PostgreSQL goes away${missingServer ? `
       expect({ status, code: body["code"] }).toEqual({ status: 503, code: "unavailable" })
       expect((await fetch(`${stage.engine.url}/health`)).status).toBe(200)
       expect((await fetch(`${stage.engine.url}/ready`)).status).toBe(503)
-      expect(performance.now() - awaySinceMs).toBeLessThan(10_000)
+      expect(performance.now() - awaySinceMs).toBeLessThan(20_000)
       expect(stage.database.connections.waiting).toBe(0)
 
       await stage.postgres.restart()
@@ -70,7 +70,7 @@ describe.skipIf(missingServer !== null)(`PostgreSQL goes away${missingServer ? `
       // The very same send, which may or may not have been committed.
       await stage.sendUntilAcknowledged(underWay.wire, underWay.id)
       await Promise.all(others.map(({ wire }) => stage.sendUntilAcknowledged(wire)))
-      expect(performance.now() - backSinceMs).toBeLessThan(10_000)
+      expect(performance.now() - backSinceMs).toBeLessThan(20_000)
       await expect.poll(() => stage.unended(), { timeout: 10_000 }).toBe(0)
 
       const whole = "before, during, and after"

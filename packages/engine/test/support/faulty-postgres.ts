@@ -101,8 +101,6 @@ export class FaultyPostgres {
 
   /** Moves the user's messages to the small disk. */
   async moveMessagesToSmallDisk(): Promise<void> {
-    // Whoever may be the server's user may make a folder there.
-    await this.query(`copy (select 1) to program 'mkdir ${this.#server.smallDisk}/tables'`)
     await this.query(`create tablespace small location '${this.#server.smallDisk}/tables'`)
     await this.query("alter table public.messages set tablespace small")
   }

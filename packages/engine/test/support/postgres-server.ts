@@ -31,7 +31,7 @@ export interface PostgresServer {
   /** Process that may be stopped, continued and killed. */
   readonly process: ChildProcess
   url(database: string): string
-  /** Folder on the small disk. */
+  /** The small disk's folder; in it, `tables` is empty. */
   readonly smallDisk: string
   /** Ends it at once and removes its files. */
   stop(): Promise<void>
@@ -126,9 +126,10 @@ function withSmallDisk(command: string[], path: string, mib: number): string[] {
   const { uid, gid } = unprivilegedUser()
   mkdirSync(path)
   const mount = `mount -t tmpfs -o size=${mib}m,uid=${uid},gid=${gid},mode=0700 grizz "$0"`
+  const tables = `mkdir "$0/tables" && chown ${uid}:${gid} "$0/tables"`
   const become = `setpriv --reuid ${uid} --regid ${gid} --clear-groups`
   // Replaced, not forked: whoever kills the child kills the server.
-  return ["unshare", "--mount", "sh", "-c", `${mount} && exec ${become} "$@"`, path, ...command]
+  return ["unshare", "--mount", "sh", "-c", `${mount} && ${tables} && exec ${become} "$@"`, path, ...command]
 }
 
 /** Waits for the log line that says so, then connects once to be sure. */
