@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { CutLine } from "../support/cut-line.ts"
 import { oneDatabaseKind, type OpenDatabase } from "../support/database-kinds.ts"
-import { startTestEngine, type TestEngine, type TestUser } from "../support/engine.ts"
+import { startTestEngine, type TestEngine, TestUser } from "../support/engine.ts"
 import { ScriptedModel } from "../support/scripted-model.ts"
 import type { Wire } from "../support/wire.ts"
 
@@ -27,7 +28,7 @@ describe(`sockets of a node that shuts down on ${oneDatabaseKind.name}`, () => {
     await opened.close()
   })
 
-  const connect = () => Promise.all(Array.from({ length: idleSockets }, () => user.connect(conversationId)))
+  const connect = (as = user) => Promise.all(Array.from({ length: idleSockets }, () => as.connect(conversationId)))
 
   /** When they were closed, in order, in ms. */
   async function closesOf(wires: Wire[]): Promise<number[]> {
@@ -60,5 +61,29 @@ describe(`sockets of a node that shuts down on ${oneDatabaseKind.name}`, () => {
     expect((await busy.next("reply.ended")).message.content).toBe("half and whole")
     expect((await busy.closed).code).toBe(1012)
     await drained
+  })
+
+  test("idle ones are closed over a second also where no reply runs", async () => {
+    const wires = await connect()
+    const drained = engine.drain()
+    const closes = await closesOf(wires)
+    expect(closes.at(-1)! - closes[0]!).toBeGreaterThan(500)
+    await drained
+  })
+
+  test("those of clients that have gone silent keep nobody else waiting", async () => {
+    const line = await CutLine.start(engine.url)
+    const silent = new TestUser(line.url, user.id, user.token)
+    for (let index = 0; index < 8; index++) await silent.connect(conversationId)
+    line.cut("silence")
+    const wires = await connect()
+    const busy = await begin()
+    const drained = engine.drain()
+    await closesOf(wires)
+    expect(busy.socket.readyState).toBe(busy.socket.OPEN)
+    model.finish()
+    await busy.next("reply.ended")
+    await drained
+    await line.close()
   })
 })

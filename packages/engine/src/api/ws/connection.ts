@@ -11,6 +11,8 @@ export interface Connection extends ReaderSink, SessionHolder {
   receive(text: string): Promise<void>
   /** A frame that is not text. */
   refuseBinary(): void
+  /** The node shuts down, and what the client waits for goes on elsewhere. */
+  interrupt(): void
 }
 
 export interface ConnectionOptions {

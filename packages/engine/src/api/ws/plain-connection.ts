@@ -62,6 +62,10 @@ export class PlainConnection implements Connection {
     closeExpired(this.#options.socket)
   }
 
+  interrupt(): void {
+    for (const replyId of this.#replyIds) this.#fail(replyId, replyError("interrupted").message)
+  }
+
   refuseBinary(): void {
     this.#options.socket.write(errorText("Frames must be text."))
   }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server } from "node:http"
 import type { Duplex } from "node:stream"
+import { setTimeout as delay } from "node:timers/promises"
 import { closeCodes, type ErrorCode, limits, SUBPROTOCOL } from "@grizz/protocol/constants"
 import { type WebSocket, WebSocketServer } from "ws"
 import { isOriginAllowed } from "../origin.ts"
@@ -56,6 +57,7 @@ export class SocketServer {
   readonly #heartbeat: NodeJS.Timeout
   #isClosing = false
   #draining: NodeJS.Timeout | undefined
+  #closesPerTick = Number.POSITIVE_INFINITY
 
   constructor(options: SocketServerOptions) {
     this.#options = options
@@ -81,27 +83,37 @@ export class SocketServer {
   drain(): void {
     this.#isClosing = true
     // Spread, so that their clients do not come back to another node all at once.
-    const perTick = Math.ceil(this.#sockets.size / (drainSpreadMs / drainTickMs))
-    this.#draining = setInterval(() => {
-      const idle = [...this.#sockets.values()].filter((socket) => !socket.isBusy)
-      for (const socket of idle.slice(0, perTick)) socket.close(closeCodes.restarting, "restarting")
-    }, drainTickMs)
+    this.#closesPerTick = Math.ceil(this.#sockets.size / (drainSpreadMs / drainTickMs))
+    this.#draining = setInterval(() => this.#closeSome((socket) => !socket.isBusy), drainTickMs)
   }
 
-  /** Closes every socket; those that do not answer are cut. */
+  /** Closes every socket, since no reply runs here any more; those that do not answer are cut. */
   async close(): Promise<void> {
     this.#isClosing = true
     clearInterval(this.#heartbeat)
     clearInterval(this.#draining)
-    const closed = [...this.#sockets].map(([ws, socket]) => {
-      socket.close(closeCodes.restarting, "restarting")
-      return new Promise<void>((resolve) => ws.once("close", () => resolve()))
-    })
+    for (const socket of this.#sockets.values()) socket.connection?.interrupt()
+    while (this.#closeSome(() => true)) await delay(drainTickMs)
+    const closed = [...this.#sockets.keys()].map(
+      (ws) => new Promise<void>((resolve) => ws.once("close", () => resolve())),
+    )
     const cut = setTimeout(() => {
       for (const ws of this.#sockets.keys()) ws.terminate()
     }, closeTimeoutMs)
     await Promise.all(closed)
     clearTimeout(cut)
+  }
+
+  /** Closes as many as one tick may; true when there are more of them. */
+  #closeSome(isWanted: (socket: Socket) => boolean): boolean {
+    let left = this.#closesPerTick
+    for (const socket of this.#sockets.values()) {
+      if (!socket.isOpen || !isWanted(socket)) continue
+      if (left === 0) return true
+      left -= 1
+      socket.close(closeCodes.restarting, "restarting")
+    }
+    return false
   }
 
   #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
@@ -155,11 +167,11 @@ export class SocketServer {
         ? (await conversations.today(userId, url.searchParams.get("tz") ?? "UTC")).id
         : parseId(name, "conversation")
     const session = expiry.open(user, conversationId)
-    socket.session = session
     const onUnexpected = (error: unknown) =>
       logger.error({ err: error, conversation_id: conversationId }, "frame failed")
     const options = { session, socket, chat, verifier, newId, onUnexpected }
     const connection = new (isTyped ? TypedConnection : PlainConnection)(options)
+    socket.connection = connection
     const following = await reader.follow(userId, conversationId, url.searchParams.get("after"), connection)
     socket.following = following
     if (ws.readyState === ws.OPEN) ws.once("close", expiry.watch(connection))

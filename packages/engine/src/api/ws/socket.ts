@@ -1,7 +1,7 @@
 import { closeCodes, limits } from "@grizz/protocol/constants"
 import type { WebSocket } from "ws"
 import type { Following } from "../../ports.ts"
-import type { Session } from "../session.ts"
+import type { Connection } from "./connection.ts"
 
 /** Bytes that may wait in a socket before its reader pauses. */
 const highWaterBytes = 64 * 1024
@@ -15,7 +15,7 @@ export class Socket {
   #following: Following | null = null
   #fullSinceMs: number | null = null
   /** Set once the client has signed in. */
-  session: Session | null = null
+  connection: Connection | null = null
   /** A pong, or anything else, came since the last heartbeat. */
   isAlive = true
 
@@ -26,12 +26,12 @@ export class Socket {
   /** The reader to wake when this socket has room again. */
   set following(following: Following) {
     this.#following = following
-    if (this.#socket.readyState !== this.#socket.OPEN) following.stop()
+    if (!this.isOpen) following.stop()
   }
 
   /** False: full; the reader is resumed when it has drained. */
   write(frame: string): boolean {
-    if (this.#socket.readyState !== this.#socket.OPEN) return true
+    if (!this.isOpen) return true
     this.#socket.send(frame)
     if (this.#socket.bufferedAmount < highWaterBytes) return true
     if (this.#fullSinceMs === null) this.#awaitDrain(performance.now())
@@ -43,9 +43,14 @@ export class Socket {
     this.#socket.close(code, reason)
   }
 
+  /** Not closed, and not being closed. */
+  get isOpen(): boolean {
+    return this.#socket.readyState === this.#socket.OPEN
+  }
+
   /** A reply is under way that its reader follows. */
   get isBusy(): boolean {
-    return this.session?.isReplyRunning === true
+    return this.connection?.session.isReplyRunning === true
   }
 
   /** To be called at every heartbeat: pings, or ends a peer that answered nothing since the last one. */
@@ -61,12 +66,11 @@ export class Socket {
     this.#fullSinceMs = sinceMs
     const timer = setInterval(() => {
       const isDrained = this.#socket.bufferedAmount < highWaterBytes
-      const isOpen = this.#socket.readyState === this.#socket.OPEN
-      if (isOpen && !isDrained && performance.now() - sinceMs < limits.drainTimeoutMs) return
+      if (this.isOpen && !isDrained && performance.now() - sinceMs < limits.drainTimeoutMs) return
       clearInterval(timer)
       this.#fullSinceMs = null
-      if (isOpen && isDrained) this.#following?.resume()
-      else if (isOpen) this.endSlowReader()
+      if (this.isOpen && isDrained) this.#following?.resume()
+      else if (this.isOpen) this.endSlowReader()
     }, drainCheckMs)
   }
 

@@ -46,6 +46,9 @@ export class TypedConnection implements Connection {
     closeExpired(this.#options.socket)
   }
 
+  /** The client comes back with its cursor. */
+  interrupt(): void {}
+
   refuseBinary(): void {
     this.#options.socket.write(errorFrame("invalid_request", "Frames must be text.", null))
   }
