@@ -40,8 +40,8 @@ export function chartOf({ ratios, machine, commit }: Report): string {
 <rect width="${width}" height="${height}" fill="#ffffff"/>
 <text x="16" y="24" font-size="15" font-weight="600" fill="#24292f">Cost as a multiple of a bare relay (1 = ws and node:http, without database and sign-in)</text>
 ${legend()}
-${body}<line x1="${floor}" y1="${top - 10}" x2="${floor}" y2="${height - 30}" stroke="${colors.floor}" stroke-width="1.5"/>
-<text x="16" y="${height - 10}" font-size="11" fill="#57606a">${escaped(`${machine["cpu"]}, ${machine["cores"]} cores, Node.js ${machine["node"]}, commit ${commit ?? "unknown"}`)}</text>
+<line x1="${floor}" y1="${top - 10}" x2="${floor}" y2="${height - 30}" stroke="${colors.floor}" stroke-width="1.5"/>
+${body}<text x="16" y="${height - 10}" font-size="11" fill="#57606a">${escaped(`${machine["cpu"]}, ${machine["cores"]} cores, Node.js ${machine["node"]}, commit ${commit ?? "unknown"}`)}</text>
 </svg>
 `
 }
@@ -65,7 +65,7 @@ function rowOf(
 function bar(value: number, y: number, color: string, x: (value: number) => number): string {
   const barWidth = (x(value) - left).toFixed(1)
   return `<rect x="${left}" y="${y}" width="${barWidth}" height="${barHeight}" fill="${color}"/>
-<text x="${(x(value) + 6).toFixed(1)}" y="${y + 11}" font-size="12" fill="#24292f">${value.toFixed(2)}</text>
+<text x="${(x(value) + 6).toFixed(1)}" y="${y + 11}" font-size="12" fill="#24292f" stroke="#ffffff" stroke-width="4" paint-order="stroke">${value.toFixed(2)}</text>
 `
 }
 
