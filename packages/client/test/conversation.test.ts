@@ -141,6 +141,53 @@ describe("a live conversation", () => {
     expect(conversation.state.messages).toEqual(scripted.engine.model.history())
   })
 
+  test("does not bring back, with an older page, what was erased while that was read", async () => {
+    for (let number = 0; number < 40; number++) {
+      scripted.engine.model.send(`00000000-0000-4000-8000-${String(number).padStart(12, "0")}`, `message ${number}`)
+      scripted.engine.model.end()
+    }
+    const conversation = scripted.today()
+    await conversation.until(isOpen)
+    const erased = scripted.engine.model.history()[3]?.id ?? ""
+    scripted.engine.script.paged = async () => {
+      delete scripted.engine.script.paged
+      const from = scripted.engine.model.cursor()
+      scripted.engine.model.erase(erased)
+      const heard = conversation.until((state) => state.cursor !== from)
+      scripted.engine.tell(from)
+      await heard
+    }
+    await conversation.loadEarlier()
+    expect(conversation.state.messages).toEqual(scripted.engine.model.history())
+  })
+
+  test("sends once more, under the same id, what got no answer on a line that is open", async () => {
+    const ids: (string | undefined)[] = []
+    scripted.engine.script.frame = (socket, frame) => {
+      ids.push(frame["id"])
+      if (ids.length === 2) scripted.engine.accept(socket, frame)
+    }
+    const conversation = scripted.today({ timing: { acknowledgeMs: 20 } })
+    const { id } = conversation.send("Hello?")
+    await conversation.until((state) => state.messages.length === 1)
+    expect(ids).toEqual([id, id])
+  })
+
+  test("does not send again what was too big to be read", async () => {
+    let frames = 0
+    scripted.engine.script.frame = ({ socket }) => {
+      frames++
+      socket.close(1009)
+    }
+    const conversation = scripted.today()
+    conversation.send("A very long story")
+    const failed = await conversation.until((state) => state.pending[0]?.status === "failed")
+    expect(failed.pending[0]?.error?.code).toBe("too_large")
+    await conversation.until(() => scripted.engine.opened.length === 2)
+    await conversation.until(isOpen)
+    expect(frames).toBe(1)
+  })
+
   test("refuses blank and overlong messages without a connection", () => {
     const conversation = scripted.today()
     expect(() => conversation.send(" \n")).toThrow("blank")

@@ -17,6 +17,8 @@ export interface EngineSocket {
 export interface Script {
   opened?: (socket: EngineSocket) => void
   frame?: (socket: EngineSocket, frame: Record<string, string>) => void
+  /** Awaited between reading a page of history and giving it. */
+  paged?: () => Promise<void>
   /** The bearer token of a REST call is good. */
   accepts?: (token: string) => boolean
 }
@@ -114,7 +116,8 @@ export class ScriptedEngine {
       const older = this.model.history().filter((message) => message.position < before)
       const data = older.slice(-Number(searchParams.get("limit") ?? 50))
       const next_cursor = data.length < older.length ? String(data[0]?.position) : null
-      response.end(JSON.stringify({ data, next_cursor }))
+      const give = () => response.end(JSON.stringify({ data, next_cursor }))
+      void (this.script.paged?.() ?? Promise.resolve()).then(give)
     } else response.end(JSON.stringify(conversation))
   }
 }
