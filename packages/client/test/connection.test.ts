@@ -110,7 +110,7 @@ describe("the connection", () => {
   })
 
   test("asks at once whether the line lives when the device wakes up", async () => {
-    const client = scripted.client()
+    const client = scripted.client({ timing: { heartbeatMs: hourMs } })
     const conversation = scripted.follow(client.conversation(today.id))
     await conversation.until(isOpen)
     const asked = Promise.withResolvers<string | undefined>()

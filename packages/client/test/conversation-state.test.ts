@@ -291,6 +291,20 @@ describe("the state of a conversation", () => {
     expect(erased.cursor).toBe("b")
   })
 
+  test("does not bring back a message of its own that was erased before its acknowledgement came", () => {
+    const engine = new ModelEngine()
+    const message = pendingOf("00000000-0000-4000-8000-000000000001", "my secret")
+    let state = reduce(reduce(initialState, engine.snapshot(50)), { type: "send.requested", message })
+    engine.send(message.id, message.content)
+    engine.end()
+    const stored = engine.history()[0]
+    engine.erase(message.id)
+    for (const frame of engine.events("0", false)) state = reduce(state, frame)
+    expect(state.messages.map(({ role }) => role)).toEqual(["assistant"])
+    if (stored === undefined) throw new Error("nothing was stored")
+    expect(reduce(state, { type: "send.stored", message: stored, replyId: replyIdOf(message.id) })).toBe(state)
+  })
+
   test("moves on over an event of a newer engine, and is not changed by what is no event", () => {
     const state = reduce(initialState, {
       type: "ready",

@@ -33,6 +33,13 @@ class WebStorage implements MessageStorage {
   removeItem = (key: string) => void this.#items.delete(key)
 }
 
+/** Lists its keys in no order that anyone could rely on. */
+class BackwardStorage extends MemoryStorage {
+  override getAllKeys(): string[] {
+    return super.getAllKeys().reverse()
+  }
+}
+
 const storages = [
   ["memory", () => new MemoryStorage()],
   ["a browser's", () => new WebStorage()],
@@ -188,7 +195,7 @@ describe("the queue", () => {
   })
 
   test("reaches the conversation a message was written in, though another one is open by now", async () => {
-    const storage = new MemoryStorage()
+    const storage = new BackwardStorage()
     const client = real.client({ storage })
     const { id } = await client.call("POST /conversations")
     const yesterday = real.follow(client.conversation(id))

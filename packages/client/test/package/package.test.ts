@@ -4,6 +4,7 @@ import { delimiter, join } from "node:path"
 import { gzipSync } from "node:zlib"
 import { build } from "vite"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { readExamples } from "../docs/doc-examples.ts"
 import { RealEngine } from "../engine/real-engine.ts"
 import { PublishedSdk } from "./published.ts"
 
@@ -51,7 +52,8 @@ describe("the published SDK", () => {
   })
 
   test("imports nothing but itself, and React where that is used", () => {
-    const imported = [...files].flatMap(([name, text]) =>
+    const code = [...files].filter(([name]) => name.startsWith("dist/"))
+    const imported = code.flatMap(([name, text]) =>
       [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*["'`]([^"'`]+)["'`]/g)].map((match) => `${name} ${match[1]}`),
     )
     expect(imported.length).toBeGreaterThan(10)
@@ -64,7 +66,13 @@ describe("the published SDK", () => {
     expect(manifest.exports["./react"]).toEqual({ types: "./dist/react.d.ts", default: "./dist/react.js" })
     expect(manifest.dependencies).toBeUndefined()
     const others = [...files.keys()].filter((name) => !/^dist\/.*(?:\.js|\.d\.ts)$/.test(name))
-    expect(others.sort()).toEqual(["package.json"])
+    expect(others.sort()).toEqual(["README.md", "package.json"])
+  })
+
+  test("shows, on its own page, the example of the first page of the documentation", async () => {
+    const shown = /^```ts\n([^]*?)^```$/m.exec(files.get("README.md") ?? "")?.[1]
+    const first = (await readExamples()).find(({ name }) => name === "first-chat/chat.ts")
+    expect(shown).toBe(first?.code)
   })
 
   test("leaves the manifest as it was when it has been packed", async () => {

@@ -6,7 +6,13 @@ import { GrizzProvider, useConversation, useReply } from "../../src/react.ts"
 declare global {
   interface Window {
     /** Set by the test before the page's script runs. */
-    fixture: { token: string; aheadMs: number; renders: Record<string, number>; client?: GrizzClient }
+    fixture: {
+      token: string
+      aheadMs: number
+      renders: Record<string, number>
+      client?: GrizzClient
+      unmount?: () => void
+    }
   }
 }
 
@@ -53,9 +59,11 @@ function Chat() {
   )
 }
 
-const root = document.createElement("div")
-document.body.replaceChildren(root)
-createRoot(root).render(
+const element = document.createElement("div")
+document.body.replaceChildren(element)
+const root = createRoot(element)
+fixture.unmount = () => root.unmount()
+root.render(
   <StrictMode>
     <GrizzProvider client={client}>
       <Chat />

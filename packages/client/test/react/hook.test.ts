@@ -87,6 +87,20 @@ describe.skipIf(chromium === null)(`the hook${chromium === null ? ": no Chromium
     expect(await page.locator("li[data-role=user]").count()).toBe(1)
   })
 
+  test("closes its connection when its component goes, and the reply goes on", async () => {
+    const page = await open()
+    await page.getByRole("button").click()
+    await page.locator("#writing").waitFor()
+    const [socket] = sockets
+    const closed = socket?.waitForEvent("close")
+    await page.evaluate(() => window.fixture.unmount?.())
+    await closed
+    real.model.say("Still here.")
+    real.model.finish()
+    const again = await open()
+    await again.locator("li[data-role=assistant]").getByText("Still here.").waitFor()
+  })
+
   test("goes on to the new day by itself, once nothing runs in the old one", async () => {
     const page = await open()
     const day = (await page.locator("main").getAttribute("data-day")) ?? ""
