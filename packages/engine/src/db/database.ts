@@ -2,6 +2,8 @@
 export interface Statement {
   name: string
   text: string
+  /** Never waits behind others for a connection: what leases depend on. */
+  isUrgent?: boolean
 }
 
 /** What both databases take. Timestamps and JSON travel as text, so that no driver's parser decides their form. */
@@ -31,6 +33,6 @@ export interface Database {
   /** Runs `work` on a connection of its own, which is thrown away afterwards with all its settings and locks. */
   session<T>(work: (session: Session) => Promise<T>): Promise<T>
   ping(): Promise<void>
-  /** Finishes what is in flight. Idempotent. */
+  /** Finishes what is in flight, where the database answers. Idempotent. */
   close(): Promise<void>
 }

@@ -28,21 +28,29 @@ const pingTimeoutMs = 2_000
 /** How long the answer may come after the server's own timeout; only a dead or frozen server takes longer. */
 const answerGraceMs = 2_000
 const overflowIdleMs = 500
+const closeTimeoutMs = 5_000
+/** How long a statement waits for a row or a table that another session holds. */
+const lockTimeoutMs = 3_000
 
 /**
  * Settings of a connection. Set after connecting, because session poolers drop or refuse start-up parameters that they do
  * not know. A deployment's stronger synchronous_commit (remote_apply) is left alone.
  */
-const settingsSql = `select set_config('statement_timeout', $1, false), set_config('lock_timeout', $1, false),
+const settingsSql = `select set_config('statement_timeout', $1, false), set_config('lock_timeout', $2, false),
   set_config('idle_in_transaction_session_timeout', $1, false),
   ${Object.entries(plannerSettings)
     .map(([name, value]) => `set_config('${name}', '${value}', false)`)
     .join(", ")},
   case when current_setting('synchronous_commit') = 'off' then set_config('synchronous_commit', 'on', false) end`
 
-/** PostgreSQL on a server, through a pool of `poolSize` + `maxOverflow` connections; made for Supabase's session pooler. */
+/**
+ * PostgreSQL on a server, through a pool of `poolSize` + `maxOverflow` connections, one of which is for what is urgent;
+ * made for Supabase's session pooler.
+ */
 export class PostgresDatabase implements Database {
   readonly #pool: Pool
+  /** Where there is but one connection, that one. */
+  readonly #urgentPool: Pool
   readonly #options: PostgresOptions
   readonly #lastUsedMs = new WeakMap<PoolClient, number>()
   readonly #now: () => number
@@ -53,35 +61,39 @@ export class PostgresDatabase implements Database {
   constructor(options: PostgresOptions) {
     this.#options = options
     this.#now = options.now ?? (() => performance.now())
-    this.#pool = new Pool(poolConfig(options))
-    // Without a listener a connection that dies while idle, or between two statements, would end the process.
-    const onIdleError = options.onIdleError ?? (() => undefined)
-    this.#pool.on("error", onIdleError)
-    this.#pool.on("connect", (client) => {
-      this.#lastUsedMs.set(client, this.#now())
-      client.on("error", onLostConnection)
-    })
+    const { poolSize, maxOverflow } = options
+    const isOne = poolSize + maxOverflow === 1
+    const kept = Math.max(1, isOne ? poolSize : poolSize - 1)
+    this.#pool = this.#open(kept, isOne ? 1 : poolSize + maxOverflow - 1)
+    this.#urgentPool = isOne ? this.#pool : this.#open(1, 1)
   }
 
   get connections(): { total: number; idle: number; waiting: number } {
-    return { total: this.#pool.totalCount, idle: this.#pool.idleCount, waiting: this.#pool.waitingCount }
+    const pools = [...new Set([this.#pool, this.#urgentPool])]
+    const sum = (count: (pool: Pool) => number) => pools.reduce((total, pool) => total + count(pool), 0)
+    return {
+      total: sum((pool) => pool.totalCount),
+      idle: sum((pool) => pool.idleCount),
+      waiting: sum((pool) => pool.waitingCount),
+    }
   }
 
   async query<Row extends object>(statement: Statement, parameters: Parameter[] = []): Promise<Row[]> {
-    const client = await this.#acquire()
+    const client = await this.#acquire(statement.isUrgent === true ? this.#urgentPool : this.#pool)
     try {
       const rows = await run<Row>(client, statement, parameters, this.#options.statementTimeoutMs + answerGraceMs)
       this.#release(client)
       return rows
     } catch (error) {
       const translated = translateDatabaseError(error)
+      if (translated instanceof ChatError && translated.isOutcomeUnknown) this.#suspectBeforeMs = this.#now()
       this.#release(client, translated instanceof ChatError)
       throw translated
     }
   }
 
   async session<T>(work: (session: Session) => Promise<T>): Promise<T> {
-    const client = await this.#acquire()
+    const client = await this.#acquire(this.#pool)
     const session: Session = {
       query: (statement, parameters = []) => translated(run(client, statement, parameters)),
       script: async (sql) => void (await translated(client.query(sql))),
@@ -98,32 +110,44 @@ export class PostgresDatabase implements Database {
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#pool.end()
+    this.#closed ??= this.#close()
     return this.#closed
   }
 
-  async #acquire(): Promise<PoolClient> {
+  async #close(): Promise<void> {
+    const ended = Promise.all([...new Set([this.#pool, this.#urgentPool])].map((pool) => pool.end()))
+    // What is in flight may be waiting for a server that does not answer.
+    const { promise: isLate, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, closeTimeoutMs)
+    await Promise.race([ended, isLate])
+    clearTimeout(timer)
+  }
+
+  #open(kept: number, most: number): Pool {
+    const pool = new Pool(poolConfig(this.#options, kept, most))
+    // Without a listener a connection that dies while idle, or between two statements, would end the process.
+    pool.on("error", this.#options.onIdleError ?? (() => undefined))
+    pool.on("connect", (client) => {
+      this.#lastUsedMs.set(client, this.#now())
+      client.on("error", onLostConnection)
+    })
+    return pool
+  }
+
+  async #acquire(pool: Pool): Promise<PoolClient> {
     for (;;) {
-      const client = await this.#connect()
+      const client = await connect(pool)
       if (await this.#isAlive(client)) return client
       this.#suspectBeforeMs = this.#now()
       this.#release(client, true)
     }
   }
 
-  async #connect(): Promise<PoolClient> {
-    try {
-      return await this.#pool.connect()
-    } catch (error) {
-      throw translateConnectError(error)
-    }
-  }
-
   async #isAlive(client: PoolClient): Promise<boolean> {
     const lastUsedMs = this.#lastUsedMs.get(client) ?? this.#now()
     const pingAfterMs = this.#options.pingAfterIdleMs ?? 30_000
-    if (this.#now() - lastUsedMs <= pingAfterMs) return true
     if (lastUsedMs < this.#suspectBeforeMs) return false
+    if (this.#now() - lastUsedMs <= pingAfterMs) return true
     return run(client, pingStatement, [], pingTimeoutMs).then(
       () => true,
       () => false,
@@ -136,12 +160,20 @@ export class PostgresDatabase implements Database {
   }
 }
 
-function poolConfig(options: PostgresOptions): PoolConfig {
-  const { url, poolSize, maxOverflow, recycleSeconds, statementTimeoutMs, acquireTimeoutMs = 5_000 } = options
+async function connect(pool: Pool): Promise<PoolClient> {
+  try {
+    return await pool.connect()
+  } catch (error) {
+    throw translateConnectError(error)
+  }
+}
+
+function poolConfig(options: PostgresOptions, kept: number, most: number): PoolConfig {
+  const { url, recycleSeconds, statementTimeoutMs, acquireTimeoutMs = 5_000 } = options
   return {
     connectionString: url,
-    min: poolSize,
-    max: poolSize + maxOverflow,
+    min: kept,
+    max: most,
     idleTimeoutMillis: overflowIdleMs,
     maxLifetimeSeconds: recycleSeconds,
     connectionTimeoutMillis: acquireTimeoutMs,
@@ -150,7 +182,11 @@ function poolConfig(options: PostgresOptions): PoolConfig {
     application_name: "grizz",
     // oxlint-disable-next-line typescript/no-misused-promises -- the pool awaits it, which its types do not say
     onConnect: async (client) => {
-      const config = { text: settingsSql, values: [String(statementTimeoutMs)], query_timeout: acquireTimeoutMs }
+      const config = {
+        text: settingsSql,
+        values: [String(statementTimeoutMs), String(Math.min(statementTimeoutMs, lockTimeoutMs))],
+        query_timeout: acquireTimeoutMs,
+      }
       await client.query(config)
     },
   }

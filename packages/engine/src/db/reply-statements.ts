@@ -71,6 +71,7 @@ export const takeOver: Statement = {
 
 export const lateConversations: Statement = {
   name: "grizz_late_conversations",
+  isUrgent: true,
   text: `select r.conversation_id::text as id from grizz.replies r
     where r.status in ('queued', 'running')
     group by r.conversation_id
@@ -100,6 +101,7 @@ export const eraseMessage: Statement = {
 /** Gives the owner's replies back: their leases end now, and the calls made for them do not count. */
 export const handOver: Statement = {
   name: "grizz_hand_over",
+  isUrgent: true,
   text: `update grizz.replies r
     set lease_until = '-infinity', calls = r.calls - 1, text = mine.text
     from unnest($2::uuid[], $3::integer[], $4::text[]) as mine (id, attempt, text)
@@ -168,6 +170,7 @@ export const requestStop: Statement = {
 /** Rows only for what the owner must hear of: replies to stop, and lost ones. */
 export const renewLeases: Statement = {
   name: "grizz_renew_leases",
+  isUrgent: true,
   text: `with mine as (
       select * from unnest($2::uuid[], $3::integer[], $4::text[]) as held (id, attempt, text)
     ), renewed as (

@@ -3,6 +3,7 @@ import type { Message } from "../domain.ts"
 import type { ConcurrentSends, NewMessage, ReplyLog, ReplyStore } from "../ports.ts"
 import type { ReplyRunner } from "./reply-runner.ts"
 import type { Serial } from "./serial.ts"
+import { twice } from "./twice.ts"
 
 export interface ChatServiceOptions {
   replies: ReplyStore
@@ -123,18 +124,6 @@ export class ChatService {
   /** Accepts nothing more, and sees the replies to their end or to another node. */
   async drain(graceMs: number): Promise<void> {
     this.#isDraining = true
-    // What is being accepted now still becomes a reply.
-    await this.#options.serial.settled()
     await this.#options.runner.drain(graceMs)
-  }
-}
-
-/** Asks once more when the answer was lost: ids make that safe, and tell whether the first try was committed. */
-async function twice<T>(ask: () => Promise<T>): Promise<T> {
-  try {
-    return await ask()
-  } catch (error) {
-    if (error instanceof ChatError && error.code === "unavailable") return ask()
-    throw error
   }
 }

@@ -6,6 +6,7 @@ import type { RunningReply } from "../domain.ts"
 import type { HeldReply, ReplyJob, ReplyLog, ReplyOutcome, ReplyStore, ReplyWriter } from "../ports.ts"
 import { produceReply, replyStopped } from "./reply-production.ts"
 import type { Serial } from "./serial.ts"
+import { twice } from "./twice.ts"
 
 export interface ReplyRunnerOptions {
   replies: ReplyStore
@@ -34,11 +35,15 @@ interface Production {
   abort: AbortController
   /** Until then nobody else can own the reply, whatever happens; on the monotonic clock. */
   deadlineMs: number
+  /** The model call is over, and the end is on its way to the database. */
+  isEnding: boolean
   finished: Promise<void>
 }
 
 /** How long to wait before an end that could not be saved is tried again. */
 const saveRetryMs = 500
+/** How long a shutdown waits, after its grace, for a database that does not answer. */
+const handOverMs = 3000
 
 const leaseLost = new ChatError("interrupted", "The lease of this reply is lost.")
 const handedOver = new ChatError("interrupted", "This reply was handed over.")
@@ -79,7 +84,14 @@ export class ReplyRunner {
     if (wasBegun || now() >= deadlineMs) return
     const writer = log.start(job.reply)
     const abort = new AbortController()
-    const production: Production = { reply: job.reply, writer, abort, deadlineMs, finished: Promise.resolve() }
+    const production: Production = {
+      reply: job.reply,
+      writer,
+      abort,
+      deadlineMs,
+      isEnding: false,
+      finished: Promise.resolve(),
+    }
     if (job.stopRequested) abort.abort(replyStopped)
     else if (this.#isOutOfTime) abort.abort(handedOver)
     this.#productions.set(id, production)
@@ -96,12 +108,16 @@ export class ReplyRunner {
     }
   }
 
-  /** Renews the leases and saves the texts so far, in one statement for all replies. */
+  /** Renews the leases and saves the texts so far, in one statement for all replies; lets go of what is too late. */
   async heartbeat(): Promise<void> {
     this.#forgetOver()
-    if (this.#productions.size === 0) return
     const beforeMs = this.#options.now()
-    const held = [...this.#productions.values()]
+    const held: Production[] = []
+    for (const production of this.#productions.values()) {
+      if (beforeMs < production.deadlineMs || production.isEnding) held.push(production)
+      else production.abort.abort(leaseLost)
+    }
+    if (held.length === 0) return
     const { stopped, lost } = await this.#options.replies.heartbeat(this.#options.owner, held.map(heldReply))
     for (const production of held) production.deadlineMs = beforeMs + this.#options.leaseMs
     this.stop(stopped)
@@ -130,22 +146,20 @@ export class ReplyRunner {
   /** Lets replies finish for `graceMs`, then hands the others over; what is queued is handed over at once. */
   async drain(graceMs: number): Promise<void> {
     this.#isDraining = true
-    const unfinished: HeldReply[] = []
-    const finished = () => Promise.all([...this.#productions.values()].map((one) => one.finished))
-    const timer = setTimeout(() => {
-      this.#isOutOfTime = true
-      for (const production of this.#productions.values()) {
-        unfinished.push(heldReply(production))
-        production.abort.abort(handedOver)
-      }
-    }, graceMs)
+    const isFinished = this.#finish()
+    await within(graceMs, isFinished)
+    this.#isOutOfTime = true
+    const unfinished = [...this.#productions.values()].map(heldReply)
+    for (const { abort } of this.#productions.values()) abort.abort(handedOver)
+    await within(handOverMs, Promise.all([isFinished, this.#handOver(unfinished)]))
+  }
+
+  /** Resolves when nothing is produced any more, nor being accepted, ended or taken over. */
+  async #finish(): Promise<void> {
     do {
-      await finished()
-      // What was being taken over when this began.
       await this.#options.serial.settled()
+      await Promise.all([...this.#productions.values()].map(({ finished }) => finished))
     } while (this.#productions.size > 0)
-    clearTimeout(timer)
-    await this.#handOver(unfinished)
   }
 
   async #produce(job: ReplyJob, production: Production): Promise<void> {
@@ -163,6 +177,7 @@ export class ReplyRunner {
     }
     try {
       const outcome = await produceReply(agent, job.context, fenced, abort.signal, log)
+      production.isEnding = outcome !== null
       const isSaved = outcome !== null && (await this.#end(production, outcome))
       if (!isSaved) writer.abandon()
       if (outcome === null) log.warn({ reason: String(abort.signal.reason) }, "let go of a reply")
@@ -184,19 +199,33 @@ export class ReplyRunner {
     }
   }
 
-  /** False when the reply is another owner's by now. */
-  async #end({ reply, writer }: Production, outcome: ReplyOutcome): Promise<boolean> {
-    const { replies, owner, contextMessages, serial, now } = this.#options
-    return serial.run(reply.conversationId, async () => {
-      // Before the first try: it may be the one that was committed, and that began the lease of the next reply.
-      const beforeMs = now()
-      const saved = await this.#untilAvailable(() => replies.end(reply, outcome, owner, contextMessages))
-      if (saved === null) return false
-      // Saved first: a client that reloads on reply.ended must find the message.
-      writer.end(saved.end)
-      if (saved.next !== null) await this.#begin(saved.next, beforeMs)
-      return true
-    })
+  /**
+   * A reply was paid for: its end is tried until the database is back, or the node has no time left. Between the tries
+   * others have their turn. False when the reply is another owner's by now.
+   */
+  async #end(production: Production, outcome: ReplyOutcome): Promise<boolean> {
+    const { serial, now, delay = systemDelay } = this.#options
+    // Before the first try: it may be the one that was committed, and that began the lease of the next reply.
+    const beforeMs = now()
+    for (;;) {
+      try {
+        return await serial.run(production.reply.conversationId, () => this.#save(production, outcome, beforeMs))
+      } catch (error) {
+        const isPassing = error instanceof ChatError && error.code === "unavailable"
+        if (!isPassing || this.#isOutOfTime) throw error
+        await delay(saveRetryMs)
+      }
+    }
+  }
+
+  async #save({ reply, writer }: Production, outcome: ReplyOutcome, ownedSinceMs: number): Promise<boolean> {
+    const { replies, owner, contextMessages } = this.#options
+    const saved = await twice(() => replies.end(reply, outcome, owner, contextMessages))
+    if (saved === null) return false
+    // Saved first: a client that reloads on reply.ended must find the message.
+    writer.end(saved.end)
+    if (saved.next !== null) await this.#begin(saved.next, ownedSinceMs)
+    return true
   }
 
   /** In the conversation's turn: nothing else of it is committed or announced here meanwhile. */
@@ -227,29 +256,24 @@ export class ReplyRunner {
     await this.#handOver([{ replyId: job.reply.id, attempt: job.reply.attempt, text: "" }])
   }
 
-  /** A reply was paid for: its end is tried until the database is back, or the node has no time left. */
-  async #untilAvailable<T>(save: () => Promise<T>): Promise<T> {
-    const { delay = systemDelay } = this.#options
-    for (;;) {
-      try {
-        return await save()
-      } catch (error) {
-        const isPassing = error instanceof ChatError && error.code === "unavailable"
-        if (!isPassing || this.#isOutOfTime) throw error
-        await delay(saveRetryMs)
-      }
-    }
-  }
-
   async #handOver(held: HeldReply[]): Promise<void> {
     const { replies, owner, logger } = this.#options
+    if (held.length === 0) return
     try {
       await replies.handOver(owner, held)
-      if (held.length > 0) logger.info({ replies: held.length }, "handed replies over")
+      logger.info({ replies: held.length }, "handed replies over")
     } catch (error) {
       logger.warn({ err: error }, "replies could not be handed over; others take them when their leases have run out")
     }
   }
+}
+
+/** Waits for it, but not for longer. */
+async function within(limitMs: number, task: Promise<unknown>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, limitMs)
+  await Promise.race([task, promise])
+  clearTimeout(timer)
 }
 
 function heldReply({ reply, writer }: Production): HeldReply {

@@ -114,14 +114,15 @@ describe.skipIf(missingServer !== null)(
 
     test("no more than size and overflow connections are open, and the overflow closes when it is idle", async () => {
       const database = open({ poolSize: 2, maxOverflow: 3 })
+      await database.query({ name: "urgent", text: "select 1", isUrgent: true })
       const pids = await Promise.all(Array.from({ length: 40 }, () => pidOf(database)))
       expect(new Set(pids).size).toBeLessThanOrEqual(5)
       expect(database.connections.total).toBeLessThanOrEqual(5)
       await expect.poll(() => database.connections.total, { timeout: 5_000 }).toBe(2)
     })
 
-    test("an exhausted pool answers unavailable after a bounded wait, and works again when there is room", async () => {
-      const database = open({ poolSize: 1, maxOverflow: 1, acquireTimeoutMs: 500 })
+    test("an exhausted pool answers unavailable after a bounded wait, but for what is urgent, and works again when there is room", async () => {
+      const database = open({ poolSize: 1, maxOverflow: 2, acquireTimeoutMs: 500 })
       const { ready, end } = occupy(database, 2)
       await ready
       const startedAt = performance.now()
@@ -132,8 +133,16 @@ describe.skipIf(missingServer !== null)(
         expect(result).toMatchObject({ status: "rejected", reason: refusal })
       }
       expect(database.connections.waiting).toBe(0)
+      expect(await database.query({ name: "urgent", text: "select 1 as one", isUrgent: true })).toEqual([{ one: 1 }])
       await end()
       await database.ping()
+    })
+
+    test("of one connection, everything is done", async () => {
+      const database = open({ poolSize: 1, maxOverflow: 0 })
+      expect(await database.query({ name: "urgent", text: "select 1 as one", isUrgent: true })).toEqual([{ one: 1 }])
+      await database.ping()
+      expect(database.connections.total).toBe(1)
     })
 
     test("a connection older than its age is replaced", async () => {
@@ -204,7 +213,7 @@ describe.skipIf(missingServer !== null)(
       const tryAll = () => Promise.allSettled(Array.from({ length: 30 }, () => database.ping()))
       const unavailable = { status: "rejected", reason: { code: "unavailable" } }
       await database.ping()
-      const greedy = openServerDatabase(own.url("postgres"), { poolSize: 12, maxOverflow: 0 })
+      const greedy = openServerDatabase(own.url("postgres"), { poolSize: 13, maxOverflow: 0 })
       const sleeps = await Promise.allSettled(Array.from({ length: 12 }, () => sql(greedy, "select pg_sleep(0.5)")))
       const refused = sleeps.flatMap((sleep) => (sleep.status === "rejected" ? [sleep.reason] : []))
       expect(refused.length).toBeGreaterThan(0)

@@ -1,4 +1,5 @@
 import { ChatError } from "../../src/core/errors.ts"
+import type { RunningReply } from "../../src/domain.ts"
 import type { ReplyStore } from "../../src/ports.ts"
 import type { MemoryReplyStore } from "../support/memory-reply-store.ts"
 import type { Ledger } from "./ledger.ts"
@@ -19,7 +20,9 @@ export function storeLink(world: World, life: ProcessLife, store: MemoryReplySto
     new Promise((resolve, reject) => {
       const fail = () => {
         if (method === "takeOver") ledger.uncertain.add(parameters[0] as string)
-        life.post(() => reject(new ChatError("unavailable", "The database does not answer.")))
+        if (method === "end") ledger.uncertain.add((parameters[0] as RunningReply).conversationId)
+        const error = new ChatError("unavailable", "The database does not answer.", { isOutcomeUnknown: true })
+        life.post(() => reject(error))
       }
       const arrive = async () => {
         if (life.isCutOff || world.random.chance(world.faultRate)) return fail()
