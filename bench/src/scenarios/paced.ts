@@ -11,7 +11,7 @@ import { ratioOfRounds, type Spread, spread } from "../statistics.ts"
 const tokensPerSecond = 50
 
 /** Shorter ones in a quick run, so that its rounds are. */
-const quickTokensMax = 75
+const quickTokensMax = 60
 
 export const paced: Scenario = {
   name: "paced",
