@@ -61,10 +61,11 @@ describe.skipIf(missingServer !== null)("while PostgreSQL does not answer", () =
           )
         )[0]!.ms
       const before = await lease()
-      await expect
-        .poll(lease, { timeout: 8000 })
-        .not.toBe(before)
-        .finally(async () => holder.end())
+      try {
+        await expect.poll(lease, { timeout: 8000 }).not.toBe(before)
+      } finally {
+        await holder.end()
+      }
     },
     within,
   )
@@ -77,8 +78,11 @@ describe.skipIf(missingServer !== null)("while PostgreSQL does not answer", () =
       await holder.query("begin")
       await holder.query("select 1 from public.conversations where id = $1 for update", [conversationId])
       const late = new Promise((resolve) => setTimeout(() => resolve("no answer"), 10_000))
-      const answer = await Promise.race([stage.send(wire), late]).finally(async () => holder.end())
-      expect(answer).toBe("unavailable")
+      try {
+        expect(await Promise.race([stage.send(wire), late])).toBe("unavailable")
+      } finally {
+        await holder.end()
+      }
     },
     within,
   )
