@@ -30,6 +30,7 @@ import { ChatService } from "./services/chat-service.ts"
 import { ConversationReader } from "./services/conversation-reader.ts"
 import { ConversationService } from "./services/conversation-service.ts"
 import { ReplyRunner } from "./services/reply-runner.ts"
+import { ReplySweep } from "./services/reply-sweep.ts"
 import { Serial } from "./services/serial.ts"
 
 export interface Engine {
@@ -122,7 +123,8 @@ export async function compose(
   const serial = new Serial()
   const now = () => performance.now()
   const shares = { replies: stores.replies, log, serial, owner, contextMessages, now }
-  const runner = new ReplyRunner({ ...shares, agent, logger, leaseMs: leaseSeconds * 1000, maxCalls: replyMaxAttempts })
+  const runner = new ReplyRunner({ ...shares, agent, logger, leaseMs: leaseSeconds * 1000 })
+  const sweep = new ReplySweep({ ...shares, runner, logger, maxCalls: replyMaxAttempts })
   const chat = new ChatService({ ...shares, runner, concurrentSends, newId })
   const reader = new ConversationReader(stores.replies, log)
   const conversations = new ConversationService(stores.conversations, stores.messages, clock, (conversationId) =>
@@ -162,7 +164,7 @@ export async function compose(
   return {
     async listen() {
       await app.listen({ host, port })
-      timer = every(heartbeatMs, () => beat(runner), logger)
+      timer = every(heartbeatMs, () => beat(runner, sweep), logger)
       const bound = app.server.address()
       return typeof bound === "object" && bound !== null ? { host: bound.address, port: bound.port } : { host, port }
     },
@@ -186,9 +188,9 @@ async function redisCheck({ trouble }: LiveReplyLog): Promise<void> {
     throw new ChatError("unavailable", "Redis does not answer: readers are served from the database.")
 }
 
-async function beat(runner: ReplyRunner): Promise<void> {
+async function beat(runner: ReplyRunner, sweep: ReplySweep): Promise<void> {
   await runner.heartbeat()
-  await runner.takeOver()
+  await sweep.sweep()
 }
 
 /** Runs the task on a timer, never twice at once; a failure is logged, and the next time is another try. */

@@ -20,8 +20,6 @@ export interface ReplyRunnerOptions {
   contextMessages: number
   /** How long a lease holds after the moment before it was asked for, in ms. */
   leaseMs: number
-  /** Model calls for one reply at most, those handed over not counted. */
-  maxCalls: number
   /** Monotonic, in ms. */
   now: () => number
   /** Waits that many ms. Default: the process's timers. */
@@ -54,8 +52,6 @@ export class ReplyRunner {
   readonly #productions = new Map<string, Production>()
   /** Attempts that are over here, by reply: until then a late answer of the database may still bring them as jobs. */
   readonly #over = new Map<string, { attempt: number; untilMs: number }>()
-  /** Conversations whose replies wait to be taken over. */
-  readonly #taking = new Set<string>()
   #isDraining = false
   /** The grace of a shutdown is over. */
   #isOutOfTime = false
@@ -66,6 +62,10 @@ export class ReplyRunner {
 
   get size(): number {
     return this.#productions.size
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining
   }
 
   holds(replyId: string): boolean {
@@ -98,6 +98,12 @@ export class ReplyRunner {
     production.finished = this.#produce(job, production)
   }
 
+  /** Produces what this node has just become the owner of, or gives it to another node at once. */
+  async begin(job: ReplyJob, ownedSinceMs: number): Promise<void> {
+    if (!this.#isDraining) return this.run(job, ownedSinceMs)
+    await this.#handOver([{ replyId: job.reply.id, attempt: job.reply.attempt, text: "" }])
+  }
+
   stop(replyIds: readonly string[]): void {
     for (const replyId of replyIds) this.#productions.get(replyId)?.abort.abort(replyStopped)
   }
@@ -122,25 +128,6 @@ export class ReplyRunner {
     for (const production of held) production.deadlineMs = beforeMs + this.#options.leaseMs
     this.stop(stopped)
     for (const replyId of lost) this.#productions.get(replyId)?.abort.abort(leaseLost)
-  }
-
-  /**
-   * Looks for replies whose owner is gone, and goes on with or ends each when it is its conversation's turn. Only after a
-   * heartbeat: what is alive here is renewed first. Does not wait for them: a conversation that is at work here may take
-   * long, and the leases of all others would wait with it.
-   * @throws ChatError `unavailable`
-   */
-  async takeOver(): Promise<void> {
-    if (this.#isDraining) return
-    const { replies, serial, logger } = this.#options
-    for (const id of await replies.lateConversations()) {
-      if (this.#taking.has(id)) continue
-      this.#taking.add(id)
-      serial
-        .run(id, () => this.#takeOver(id))
-        .catch((error: unknown) => logger.warn({ err: error, conversation_id: id }, "a reply could not be taken over"))
-        .finally(() => this.#taking.delete(id))
-    }
   }
 
   /** Lets replies finish for `graceMs`, then hands the others over; what is queued is handed over at once. */
@@ -224,36 +211,8 @@ export class ReplyRunner {
     if (saved === null) return false
     // Saved first: a client that reloads on reply.ended must find the message.
     writer.end(saved.end)
-    if (saved.next !== null) await this.#begin(saved.next, ownedSinceMs)
+    if (saved.next !== null) await this.begin(saved.next, ownedSinceMs)
     return true
-  }
-
-  /** In the conversation's turn: nothing else of it is committed or announced here meanwhile. */
-  async #takeOver(conversationId: string): Promise<void> {
-    const { replies, owner, contextMessages, maxCalls, log, logger, now } = this.#options
-    if (this.#isDraining) return
-    const beforeMs = now()
-    const taken = await replies.takeOver(conversationId, owner, contextMessages, maxCalls)
-    if (taken === null) return
-    const { ended, next } = taken
-    if (ended !== null) {
-      const writer = log.start(ended.reply)
-      if (ended.end.message.content !== "") writer.append(ended.end.message.content)
-      writer.end(ended.end)
-      logger.warn({ reply_id: ended.reply.id, status: ended.end.status }, "ended a reply whose owner is gone")
-    }
-    if (next === null) return
-    if (next.reply.attempt > 1)
-      logger.warn({ reply_id: next.reply.id, attempt: next.reply.attempt }, "took a reply over")
-    // Its first owner may have died between the commit and the announcement.
-    if (next.message !== null) log.announce(next.message, next.reply.id, false)
-    await this.#begin(next, beforeMs)
-  }
-
-  /** Produces what this node has just become the owner of, or gives it to another node at once. */
-  async #begin(job: ReplyJob, ownedSinceMs: number): Promise<void> {
-    if (!this.#isDraining) return this.run(job, ownedSinceMs)
-    await this.#handOver([{ replyId: job.reply.id, attempt: job.reply.attempt, text: "" }])
   }
 
   async #handOver(held: HeldReply[]): Promise<void> {

@@ -3,6 +3,7 @@ import { ChatError } from "../../src/core/errors.ts"
 import { ChatService } from "../../src/services/chat-service.ts"
 import { ConversationReader } from "../../src/services/conversation-reader.ts"
 import { ReplyRunner } from "../../src/services/reply-runner.ts"
+import { ReplySweep } from "../../src/services/reply-sweep.ts"
 import { Serial } from "../../src/services/serial.ts"
 import type { ConcurrentSends } from "../../src/ports.ts"
 import { AuditedLog } from "./audited-log.ts"
@@ -31,6 +32,7 @@ export class SimulatedProcess {
   readonly reader: ConversationReader
   readonly #serial = new Serial()
   readonly #runner: ReplyRunner
+  readonly #sweep: ReplySweep
   readonly #log: AuditedLog
   readonly #ledger: Ledger
   #isBeating = false
@@ -51,7 +53,8 @@ export class SimulatedProcess {
     this.life = life
     this.#log = log
     this.#ledger = ledger
-    this.#runner = new ReplyRunner({ ...shares, agent, logger, leaseMs, maxCalls, delay })
+    this.#runner = new ReplyRunner({ ...shares, agent, logger, leaseMs, delay })
+    this.#sweep = new ReplySweep({ ...shares, runner: this.#runner, logger, maxCalls })
     this.chat = new ChatService({ ...shares, runner: this.#runner, concurrentSends, newId: () => world.newId() })
     this.reader = new ConversationReader(replies, log)
   }
@@ -65,7 +68,7 @@ export class SimulatedProcess {
     this.#nextBeatMs = this.#ledger.world.timeMs + heartbeatMs
     try {
       await this.#runner.heartbeat()
-      await this.#runner.takeOver()
+      await this.#sweep.sweep()
     } catch (error) {
       const isPassing = error instanceof ChatError && error.code === "unavailable"
       this.#ledger.world.check(isPassing, () => `a heartbeat failed: ${String(error)}`)
