@@ -48,11 +48,15 @@ describe.skipIf(chromium === null)(`the hook${chromium === null ? ": no Chromium
       sockets.add(socket)
       socket.on("close", () => sockets.delete(socket))
     })
+    await run(page)
+    return page
+  }
+
+  async function run(page: Page): Promise<void> {
     const fixture = { token: await real.token(), aheadMs: 0, renders: {} }
     await page.evaluate((given) => Object.assign(window, { fixture: given }), fixture)
     await page.addScriptTag({ content: script })
     await page.locator("main[data-status=open]").waitFor()
-    return page
   }
 
   const renders = (page: Page): Promise<Record<string, number>> =>
@@ -99,6 +103,42 @@ describe.skipIf(chromium === null)(`the hook${chromium === null ? ": no Chromium
     real.model.finish()
     const again = await open()
     await again.locator("li[data-role=assistant]").getByText("Still here.").waitFor()
+  })
+
+  test("sends what was said without a network after the page was left and opened again", async () => {
+    const page = await open()
+    real.line.cut()
+    await page.locator("main:not([data-status=open])").waitFor()
+    await page.getByRole("button").click()
+    await page.goto("about:blank")
+    real.line.mend()
+    real.model.say("Welcome back.")
+    real.model.finish()
+    await page.goto(`${real.line.url}/health`)
+    await run(page)
+    await page.getByText("Welcome back.").waitFor()
+    expect(await page.locator("li").allInnerTexts()).toEqual(["Hello", "Welcome back."])
+    expect(await page.evaluate(() => localStorage.length)).toBe(0)
+  })
+
+  test("is shared by two tabs, which show the same and say everything once", async () => {
+    const page = await open()
+    const other = await page.context().newPage()
+    await other.goto(`${real.line.url}/health`)
+    await run(other)
+    real.line.cut()
+    for (const tab of [page, other]) await tab.locator("main:not([data-status=open])").waitFor()
+    for (const tab of [page, other]) await tab.getByRole("button").click()
+    real.line.mend()
+    for (const text of ["One.", "Two."]) {
+      real.model.say(text)
+      real.model.finish()
+    }
+    for (const tab of [page, other]) {
+      await tab.getByText("Two.").waitFor()
+      expect(await tab.locator("li").allInnerTexts()).toEqual(["Hello", "One.", "Hello", "Two."])
+    }
+    expect(real.engine.modelCalls()).toBe(2)
   })
 
   test("goes on to the new day by itself, once nothing runs in the old one", async () => {
