@@ -229,10 +229,11 @@ export class Conversation {
     const day = this.#dayWatch?.day() ?? ""
     const query = { tz: this.#address.timezone() }
     const today = await this.#room.http.call("GET /conversations/today", { query, signal })
-    signal.throwIfAborted()
-    this.#id = today.id
-    this.#dayWatch?.start(today, day)
-    this.#queue.identified()
+    if (!signal.aborted) {
+      this.#id = today.id
+      this.#dayWatch?.start(today, day)
+      this.#queue.identified()
+    }
     return today.id
   }
 

@@ -10,9 +10,13 @@ export async function* eventsOf(response: Response): AsyncGenerator<string | nul
   }
 }
 
-async function* textOf({ body }: Response): AsyncGenerator<string> {
-  // A platform that cannot stream answers.
-  if (body === null || body === undefined) return
+async function* textOf(response: Response): AsyncGenerator<string> {
+  const body: ReadableStream<Uint8Array> | null | undefined = response.body
+  if (body === null || body === undefined) {
+    // A platform that cannot stream answers gives them whole.
+    yield response.text()
+    return
+  }
   const reader = body.getReader()
   const decoder = new TextDecoder()
   try {

@@ -96,7 +96,8 @@ export class GrizzClient {
   async #deliverElsewhere(): Promise<void> {
     const isOpen = (id: string) => [...this.#open].some((one) => one.id() === id)
     const kept = await this.#room.outbox.read()
-    if (!kept.some(({ conversationId }) => conversationId !== null && !isOpen(conversationId))) return
+    const isAny = kept.some(({ conversationId }) => conversationId !== null && !isOpen(conversationId))
+    if (!isAny || this.#open.size === 0) return
     const { Delivery } = await import("./delivery.ts")
     this.#delivery ??= new Delivery({ ...this.#room, isOpen, isInUse: () => this.#open.size > 0 })
     await this.#delivery.run()

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { describe, expect, test } from "vitest"
-import { MemoryStorage, type MessageStorage } from "../../src/index.ts"
+import { type Fetch, MemoryStorage, type MessageStorage } from "../../src/index.ts"
 import { isOpen, isQuietWith, RealEngine } from "./real-engine.ts"
 
 const real = new RealEngine()
@@ -211,6 +211,26 @@ describe("the queue", () => {
     expect(said.map((message) => message.id)).toEqual(sent.map((message) => message.id))
     expect(today.state.pending).toEqual([])
     for (const _ of sent) real.model.finish()
+  })
+
+  test("gets through where answers over HTTP cannot be streamed", async () => {
+    const storage = new MemoryStorage()
+    const { id } = await real.client().call("POST /conversations")
+    const yesterday = real.follow(real.client({ storage }).conversation(id))
+    await yesterday.until(isOpen)
+    real.line.cut()
+    const sent = yesterday.send("In one piece")
+    yesterday.close()
+    real.line.mend()
+    real.model.finish()
+    const whole: Fetch = async (url, init) => {
+      const response = await fetch(url, init)
+      const text = await response.text()
+      return Object.defineProperties(new Response(text, response), { body: { value: undefined } })
+    }
+    await real.today({ storage, fetch: whole }).until(isOpen)
+    await expect.poll(() => storage.getAllKeys()).toEqual([])
+    expect((await real.history(id))[0]?.id).toBe(sent.id)
   })
 
   test("gives up on a message whose conversation is gone", async () => {
