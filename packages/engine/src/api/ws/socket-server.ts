@@ -2,20 +2,18 @@ import type { IncomingMessage, Server } from "node:http"
 import type { Duplex } from "node:stream"
 import { setTimeout as delay } from "node:timers/promises"
 import { closeCodes, type ErrorCode, limits, SUBPROTOCOL } from "@grizz/protocol/constants"
-import { type WebSocket, WebSocketServer } from "ws"
+import { WebSocketServer } from "ws"
 import { isOriginAllowed } from "../origin.ts"
 import { ChatError } from "../../core/errors.ts"
 import type { Logger } from "../../core/logger.ts"
 import { isLoopbackHost } from "../../core/loopback.ts"
 import { redactUrl } from "../../core/redact.ts"
-import type { Following } from "../../ports.ts"
 import type { ChatService } from "../../services/chat-service.ts"
 import type { ConversationReader } from "../../services/conversation-reader.ts"
 import type { ConversationService } from "../../services/conversation-service.ts"
 import { authenticate, type Credentials, type Door, parseId } from "../authenticate.ts"
 import type { ConnectionLimit } from "../connection-limit.ts"
 import type { SessionExpiry } from "../session.ts"
-import type { Connection } from "./connection.ts"
 import { PlainConnection } from "./plain-connection.ts"
 import { Socket } from "./socket.ts"
 import { TypedConnection } from "./typed-connection.ts"
@@ -35,9 +33,6 @@ export interface SocketServerOptions extends Door {
 
 const path = /^\/ws\/chat\/([^/]+)$/
 
-/** Frames of one socket that may be under way; what it sends beyond them waits in its connection. */
-const pendingFramesMax = 32
-
 /** Over how long a shutdown spreads the close of idle sockets, and in what steps, in ms. */
 const drainSpreadMs = 1000
 const drainTickMs = 50
@@ -53,7 +48,7 @@ const internalError = 1011
 export class SocketServer {
   readonly #options: SocketServerOptions
   readonly #server: WebSocketServer
-  readonly #sockets = new Map<WebSocket, Socket>()
+  readonly #sockets = new Set<Socket>()
   readonly #heartbeat: NodeJS.Timeout
   #isClosing = false
   #draining: NodeJS.Timeout | undefined
@@ -70,7 +65,7 @@ export class SocketServer {
     })
     // One timer for all sockets.
     this.#heartbeat = setInterval(() => {
-      for (const socket of this.#sockets.values()) socket.beat()
+      for (const socket of this.#sockets) socket.beat()
     }, limits.pingIntervalMs)
     this.#heartbeat.unref()
   }
@@ -92,13 +87,11 @@ export class SocketServer {
     this.#isClosing = true
     clearInterval(this.#heartbeat)
     clearInterval(this.#draining)
-    for (const socket of this.#sockets.values()) socket.connection?.interrupt()
+    for (const socket of this.#sockets) socket.interrupt()
     while (this.#closeSome(() => true)) await delay(drainTickMs)
-    const closed = [...this.#sockets.keys()].map(
-      (ws) => new Promise<void>((resolve) => ws.once("close", () => resolve())),
-    )
+    const closed = [...this.#sockets].map((socket) => new Promise<void>((resolve) => socket.whenClosed(resolve)))
     const cut = setTimeout(() => {
-      for (const ws of this.#sockets.keys()) ws.terminate()
+      for (const socket of this.#sockets) socket.terminate()
     }, closeTimeoutMs)
     await Promise.all(closed)
     clearTimeout(cut)
@@ -107,7 +100,7 @@ export class SocketServer {
   /** Closes as many as one tick may; true when there are more of them. */
   #closeSome(isWanted: (socket: Socket) => boolean): boolean {
     let left = this.#closesPerTick
-    for (const socket of this.#sockets.values()) {
+    for (const socket of this.#sockets) {
       if (!socket.isOpen || !isWanted(socket)) continue
       if (left === 0) return true
       left -= 1
@@ -125,42 +118,34 @@ export class SocketServer {
     if (url === null || !path.test(url.pathname)) return refuseUpgrade(stream, "404 Not Found")
     if (loopbackOnly && !isLoopbackHost(host)) return refuseUpgrade(stream, "403 Forbidden")
     if (!isOriginAllowed({ origin, host, allowedOrigins })) return refuseUpgrade(stream, "403 Forbidden")
-    this.#server.handleUpgrade(request, stream, head, (socket) => void this.#open(socket, request, url))
+    this.#server.handleUpgrade(request, stream, head, (ws) => void this.#open(new Socket(ws), request, url))
   }
 
   /** Never rejects: whatever goes wrong is said to the client by a close code. */
-  async #open(ws: WebSocket, request: IncomingMessage, url: URL): Promise<void> {
-    const socket = new Socket(ws)
-    this.#sockets.set(ws, socket)
-    ws.once("close", () => this.#sockets.delete(ws))
-    // ws itself says why it closes (1009, 1007); cutting at once would lose that.
-    ws.on("error", () => setTimeout(() => ws.terminate(), closeTimeoutMs).unref())
-    ws.on("pong", () => (socket.isAlive = true))
-    // Nothing is read before the client is known; what it sends meanwhile waits in the connection.
-    ws.pause()
+  async #open(socket: Socket, request: IncomingMessage, url: URL): Promise<void> {
+    this.#sockets.add(socket)
+    socket.whenClosed(() => this.#sockets.delete(socket))
     try {
-      await this.#join(ws, socket, request, url)
-      ws.resume()
+      await this.#join(socket, request, url)
+      socket.resume()
     } catch (error) {
       const { code, reason } = closeOf(error)
       if (code === internalError) this.#options.logger.error({ err: error }, "connection failed unexpectedly")
       const { logger } = this.#options
       logger.info({ url: redactUrl(request.url ?? ""), close_code: code, reason }, "connection refused")
-      ws.resume()
+      socket.resume()
       socket.close(code, reason)
     }
   }
 
-  async #join(ws: WebSocket, socket: Socket, request: IncomingMessage, url: URL): Promise<void> {
-    const isTyped = ws.protocol === SUBPROTOCOL
-    if (!isTyped && request.headers["sec-websocket-protocol"] !== undefined) {
+  async #join(socket: Socket, request: IncomingMessage, url: URL): Promise<void> {
+    if (!socket.isTyped && request.headers["sec-websocket-protocol"] !== undefined) {
       throw new ChatError("invalid_request", `the subprotocol must be ${SUBPROTOCOL}, or none`)
     }
     const { verifier, conversations, reader, chat, expiry, connectionLimit, newId, logger } = this.#options
     const user = await authenticate(credentials(request, url), this.#options)
-    if (ws.readyState === ws.CLOSED) return
     const { userId } = user
-    ws.once("close", connectionLimit.take(userId))
+    socket.whenClosed(connectionLimit.take(userId))
     const name = path.exec(url.pathname)![1]!
     const conversationId =
       name === "today"
@@ -170,28 +155,10 @@ export class SocketServer {
     const onUnexpected = (error: unknown) =>
       logger.error({ err: error, conversation_id: conversationId }, "frame failed")
     const options = { session, socket, chat, verifier, newId, onUnexpected }
-    const connection = new (isTyped ? TypedConnection : PlainConnection)(options)
+    const connection = new (socket.isTyped ? TypedConnection : PlainConnection)(options)
     socket.connection = connection
-    const following = await reader.follow(userId, conversationId, url.searchParams.get("after"), connection)
-    socket.following = following
-    if (ws.readyState === ws.OPEN) ws.once("close", expiry.watch(connection))
-    this.#listen(ws, socket, connection, following)
-  }
-
-  #listen(ws: WebSocket, socket: Socket, connection: Connection, following: Following): void {
-    ws.once("close", () => following.stop())
-    let pending = 0
-    const onDone = () => {
-      pending -= 1
-      if (pending === pendingFramesMax - 1) ws.resume()
-    }
-    ws.on("message", (data: Buffer, isBinary: boolean) => {
-      socket.isAlive = true
-      if (isBinary) return connection.refuseBinary()
-      pending += 1
-      if (pending === pendingFramesMax) ws.pause()
-      void connection.receive(data.toString()).finally(onDone)
-    })
+    socket.following = await reader.follow(userId, conversationId, url.searchParams.get("after"), connection)
+    socket.whenClosed(expiry.watch(connection))
   }
 }
 

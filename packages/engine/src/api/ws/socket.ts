@@ -1,4 +1,4 @@
-import { closeCodes, limits } from "@grizz/protocol/constants"
+import { closeCodes, limits, SUBPROTOCOL } from "@grizz/protocol/constants"
 import type { WebSocket } from "ws"
 import type { Following } from "../../ports.ts"
 import type { Connection } from "./connection.ts"
@@ -9,18 +9,50 @@ const highWaterBytes = 64 * 1024
 /** How often a full socket is asked whether it has drained, in ms. */
 const drainCheckMs = 20
 
-/** One connection's writing side: it minds the reader's pace, and ends a reader that stopped reading. */
+/** Frames of one socket that may be under way; what it sends beyond them waits in its connection. */
+const pendingFramesMax = 32
+
+/** How long a peer may take to answer a close, in ms. */
+const closeTimeoutMs = 1000
+
+/**
+ * One client's socket: takes its frames in turn, minds its pace, and ends it when it stopped reading. Everything that is
+ * kept for an idle client is here: a few listeners that see nothing but this, and no part of its request.
+ */
 export class Socket {
   readonly #socket: WebSocket
+  #connection: Connection | null = null
   #following: Following | null = null
-  #fullSinceMs: number | null = null
-  /** Set once the client has signed in. */
-  connection: Connection | null = null
+  #isFull = false
+  #pending = 0
   /** A pong, or anything else, came since the last heartbeat. */
-  isAlive = true
+  #isAlive = true
+  #onClosed: (() => void)[] = []
 
   constructor(socket: WebSocket) {
     this.#socket = socket
+    // ws itself says why it closes (1009, 1007); cutting at once would lose that.
+    socket.on("error", () => this.#cutLater())
+    socket.on("close", () => this.#closed())
+    socket.on("pong", () => (this.#isAlive = true))
+    socket.on("message", (data: Buffer, isBinary: boolean) => this.#receive(data, isBinary))
+    // Nothing is read before the client is known; what it sends meanwhile waits in the connection.
+    socket.pause()
+  }
+
+  get isTyped(): boolean {
+    return this.#socket.protocol === SUBPROTOCOL
+  }
+
+  /** Runs the task when the socket has closed; at once when it has. */
+  whenClosed(task: () => void): void {
+    if (this.#socket.readyState === this.#socket.CLOSED) task()
+    else this.#onClosed.push(task)
+  }
+
+  /** The client has signed in: its frames and the end of its time are this connection's. */
+  set connection(connection: Connection) {
+    this.#connection = connection
   }
 
   /** The reader to wake when this socket has room again. */
@@ -29,12 +61,17 @@ export class Socket {
     if (!this.isOpen) following.stop()
   }
 
+  /** Reads from now on. */
+  resume(): void {
+    this.#socket.resume()
+  }
+
   /** False: full; the reader is resumed when it has drained. */
   write(frame: string): boolean {
     if (!this.isOpen) return true
     this.#socket.send(frame)
     if (this.#socket.bufferedAmount < highWaterBytes) return true
-    if (this.#fullSinceMs === null) this.#awaitDrain(performance.now())
+    if (!this.#isFull) this.#awaitDrain(performance.now())
     return false
   }
 
@@ -50,25 +87,56 @@ export class Socket {
 
   /** A reply is under way that its reader follows. */
   get isBusy(): boolean {
-    return this.connection?.session.isReplyRunning === true
+    return this.#connection?.session.isReplyRunning === true
   }
 
   /** To be called at every heartbeat: pings, or ends a peer that answered nothing since the last one. */
   beat(): void {
     // What a paused socket was answered is not read.
     if (this.#socket.isPaused) return
-    if (!this.isAlive) return this.#socket.terminate()
-    this.isAlive = false
+    if (!this.#isAlive) return this.#socket.terminate()
+    this.#isAlive = false
     this.#socket.ping()
   }
 
+  /** The node shuts down, and what the client waits for goes on elsewhere. */
+  interrupt(): void {
+    this.#connection?.interrupt()
+  }
+
+  terminate(): void {
+    this.#socket.terminate()
+  }
+
+  #receive(data: Buffer, isBinary: boolean): void {
+    this.#isAlive = true
+    const connection = this.#connection
+    if (connection === null) return
+    if (isBinary) return connection.refuseBinary()
+    this.#pending += 1
+    if (this.#pending === pendingFramesMax) this.#socket.pause()
+    void connection.receive(data.toString()).finally(() => {
+      this.#pending -= 1
+      if (this.#pending === pendingFramesMax - 1) this.#socket.resume()
+    })
+  }
+
+  #closed(): void {
+    this.#following?.stop()
+    for (const task of this.#onClosed.splice(0)) task()
+  }
+
+  #cutLater(): void {
+    setTimeout(() => this.#socket.terminate(), closeTimeoutMs).unref()
+  }
+
   #awaitDrain(sinceMs: number): void {
-    this.#fullSinceMs = sinceMs
+    this.#isFull = true
     const timer = setInterval(() => {
       const isDrained = this.#socket.bufferedAmount < highWaterBytes
       if (this.isOpen && !isDrained && performance.now() - sinceMs < limits.drainTimeoutMs) return
       clearInterval(timer)
-      this.#fullSinceMs = null
+      this.#isFull = false
       if (this.isOpen && isDrained) this.#following?.resume()
       else if (this.isOpen) this.endSlowReader()
     }, drainCheckMs)
@@ -77,6 +145,6 @@ export class Socket {
   /** A close frame would wait behind what the reader does not read, so the connection goes soon after. */
   endSlowReader(): void {
     this.close(closeCodes.tooSlow, "too slow")
-    setTimeout(() => this.#socket.terminate(), 1000).unref()
+    this.#cutLater()
   }
 }
