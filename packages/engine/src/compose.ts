@@ -76,6 +76,7 @@ export async function openModel(config: LlmConfig): Promise<ClosableLlmClient> {
       idleMs: config.idleTimeoutMs,
       totalMs: config.totalTimeoutMs,
     },
+    maxHoldMs: config.maxHoldMs,
   })
   const close = async () => {
     await client.close()

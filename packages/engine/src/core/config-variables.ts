@@ -46,19 +46,16 @@ export const variables = {
   CONTEXT_TOKENS: integer(100, 1_000_000, 8000),
   CONCURRENT_SENDS: oneOf(["enqueue", "interrupt", "reject"]).default("enqueue"),
   REPLY_MAX_ATTEMPTS: integer(1, 10, 2),
-  DELTA_HOLD_MS: integer(0, 1000, undefined),
+  DELTA_HOLD_MS: integer(0, 1000, 60),
   PERSONA_FILE: text("the path of a file", (value) => !value.includes("\0")).optional(),
   LOG_LEVEL: oneOf(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
 }
 
 export const environment = z.object(variables)
 
-function integer(min: number, max: number, fallback: number): z.ZodType<number>
-function integer(min: number, max: number, fallback: undefined): z.ZodType<number | undefined>
-function integer(min: number, max: number, fallback: number | undefined): z.ZodType<number | undefined> {
+function integer(min: number, max: number, fallback: number): z.ZodType<number> {
   const inRange = (value: string): boolean => /^\d{1,9}$/.test(value) && Number(value) >= min && Number(value) <= max
-  const parsed = text(`a whole number from ${min} to ${max}`, inRange).transform(Number)
-  return fallback === undefined ? parsed.optional() : parsed.default(fallback)
+  return text(`a whole number from ${min} to ${max}`, inRange).transform(Number).default(fallback)
 }
 
 function text(what: string, accepts: (value: string) => boolean): z.ZodString {

@@ -42,6 +42,8 @@ export interface LlmConfig {
   firstTokenTimeoutMs: number
   idleTimeoutMs: number
   totalTimeoutMs: number
+  /** Longest time that text is left unread under load; 0 leaves none. */
+  maxHoldMs: number
 }
 
 export interface LlmEndpoint {
@@ -100,7 +102,7 @@ export class ConfigError extends Error {
 type Environment = Record<string, string | undefined>
 type Settings = ReturnType<(typeof environment)["parse"]>
 
-const notYetUsed = ["DELTA_HOLD_MS", "EMBEDDINGS_MODEL"] as const
+const notYetUsed = ["EMBEDDINGS_MODEL"] as const
 
 /**
  * The configuration that the environment and the flags describe. White space around a value is dropped; empty is unset.
@@ -198,6 +200,7 @@ function toLlmConfig(settings: Settings): LlmConfig {
     firstTokenTimeoutMs: settings.LLM_FIRST_TOKEN_TIMEOUT_MS,
     idleTimeoutMs: settings.LLM_IDLE_TIMEOUT_MS,
     totalTimeoutMs: settings.LLM_TOTAL_TIMEOUT_MS,
+    maxHoldMs: settings.DELTA_HOLD_MS,
   }
 }
 

@@ -2,6 +2,7 @@ import type { Dispatcher } from "undici"
 import type { Clock } from "../core/clock.ts"
 import type { ModelRequest, ModelResult } from "../ports.ts"
 import { AnswerReader } from "./answer-reader.ts"
+import type { ModelConnection, ReadListener, SharedReads } from "./model-connection.ts"
 import { invalid, ModelFailure } from "./model-failure.ts"
 import { connectTimeout, failureOfNetwork } from "./network-failure.ts"
 import { ResponseDocument } from "./response-document.ts"
@@ -26,6 +27,8 @@ export interface CompletionCallOptions {
   /** In bytes of UTF-8. */
   maxReplyBytes: number
   clock: Clock
+  /** Of the connections that the call may get. */
+  reads: SharedReads
 }
 
 /** How long, after the answer, its usage and the end of its stream are waited for. */
@@ -40,7 +43,7 @@ type ResponseHeaders = Record<string, string | string[] | undefined>
 export type CompletionOutcome = { ok: true; result: ModelResult } | { ok: false; error: unknown }
 
 /** One streamed completion: what undici hears of it, from its request to the end of its response. */
-export class CompletionCall implements Dispatcher.DispatchHandler {
+export class CompletionCall implements Dispatcher.DispatchHandler, ReadListener {
   readonly #request: ModelRequest
   readonly #options: CompletionCallOptions
   readonly #settle: (outcome: CompletionOutcome) => void
@@ -50,6 +53,9 @@ export class CompletionCall implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | null = null
   /** The body of what is no event stream. */
   #document: ResponseDocument | null = null
+  #connection: ModelConnection | null = null
+  /** Counted among the answers that are coming in. */
+  #isUnderWay = false
   #phase: Phase = "connect"
   #replyBytes = 0
   #settled = false
@@ -73,46 +79,73 @@ export class CompletionCall implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: ResponseHeaders): void {
-    if (status < 200 || (status === 200 && isEventStream(headers))) return
+    if (status < 200) return
+    this.#connection = this.#options.reads.reading
+    if (this.#connection !== null) this.#connection.listener = this
+    if (status === 200 && isEventStream(headers)) return
     this.#document = new ResponseDocument(status, headers, this.#options.clock.now())
     this.#enter("document", documentMs)
   }
 
-  onResponseData(_: Dispatcher.DispatchController, chunk: Uint8Array): void {
+  /** May come several times in one read: the text is given once, when that is over. */
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#settled) return
-    if (this.#document === null) this.#read(() => this.#answer.push(chunk))
-    else if (!this.#document.add(chunk)) this.#fail(this.#document.failure())
+    if (this.#document !== null) {
+      if (!this.#document.add(chunk)) this.#fail(this.#document.failure())
+      return
+    }
+    try {
+      this.#answer.push(chunk)
+    } catch (error) {
+      this.#failAfterText(error)
+    }
+  }
+
+  onReadOver(): boolean {
+    if (!this.#settled && this.#document === null) {
+      this.#give(this.#answer.take())
+      this.#lookForEnd()
+    }
+    return this.#isUnderWay
   }
 
   onResponseEnd(): void {
-    this.#responseOver = true
-    this.#watchdog.stop()
+    this.#leaveConnection()
     if (this.#settled) return
-    if (this.#document === null) this.#read(() => this.#answer.end())
-    else this.#fail(this.#document.failure())
+    if (this.#document !== null) return this.#fail(this.#document.failure())
+    try {
+      this.#answer.end()
+    } catch (error) {
+      return this.#failAfterText(error)
+    }
+    this.#give(this.#answer.take())
+    this.#lookForEnd()
   }
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
-    this.#responseOver = true
-    this.#watchdog.stop()
+    this.#leaveConnection()
     // A whole answer stays one, whatever becomes of its connection afterwards.
     if (this.#answer.isWhole) this.#finish()
-    else this.#fail(this.#document?.failure() ?? failureOfNetwork(error))
+    else this.#failAfterText(this.#document?.failure() ?? failureOfNetwork(error))
   }
 
-  #read(step: () => void): void {
-    let failure: { error: unknown } | null = null
-    try {
-      step()
-    } catch (error) {
-      failure = { error }
-    }
-    // What came before the failure, in the same read, is the user's all the same.
-    this.#give(this.#answer.take())
+  #leaveConnection(): void {
+    this.#responseOver = true
+    this.#watchdog.stop()
+    if (this.#connection !== null) this.#connection.listener = null
+    this.#connection = null
+  }
+
+  #lookForEnd(): void {
     if (this.#settled) return
-    if (failure !== null) this.#fail(failure.error)
-    else if (this.#answer.isDone) this.#finish()
+    if (this.#answer.isDone) this.#finish()
     else if (this.#answer.isWhole && this.#phase !== "afterword") this.#enter("afterword", afterwordMs)
+  }
+
+  /** What came before the failure, in the same read, is the user's all the same. */
+  #failAfterText(error: unknown): void {
+    if (!this.#settled) this.#give(this.#answer.take())
+    this.#fail(error)
   }
 
   #give(text: string): void {
@@ -121,7 +154,7 @@ export class CompletionCall implements Dispatcher.DispatchHandler {
     if (this.#replyBytes > this.#options.maxReplyBytes) {
       return this.#fail(invalid(`it is longer than ${this.#options.maxReplyBytes} bytes`))
     }
-    if (this.#phase === "firstToken") this.#enter("idle", this.#options.timeouts.idleMs)
+    if (this.#phase === "firstToken") this.#begin()
     else if (this.#phase === "idle") this.#watchdog.renew()
     try {
       this.#request.onText(text)
@@ -130,7 +163,15 @@ export class CompletionCall implements Dispatcher.DispatchHandler {
     }
   }
 
+  /** The first text is there: from now on reads may be held. */
+  #begin(): void {
+    this.#enter("idle", this.#options.timeouts.idleMs)
+    this.#isUnderWay = true
+    this.#options.reads.hold.begin()
+  }
+
   #enter(phase: Phase, limitMs: number): void {
+    if (phase !== "idle") this.#holdNoMore()
     this.#phase = phase
     this.#watchdog.restart(limitMs)
   }
@@ -167,8 +208,15 @@ export class CompletionCall implements Dispatcher.DispatchHandler {
   #end(outcome: CompletionOutcome): void {
     if (this.#settled) return
     this.#settled = true
+    this.#holdNoMore()
     this.#request.signal.removeEventListener("abort", this.#onAbort)
     this.#settle(outcome)
+  }
+
+  #holdNoMore(): void {
+    if (!this.#isUnderWay) return
+    this.#isUnderWay = false
+    this.#options.reads.hold.end()
   }
 
   #hangUp(): void {

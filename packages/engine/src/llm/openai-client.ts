@@ -2,6 +2,8 @@ import { Pool } from "undici"
 import { type Clock, systemClock } from "../core/clock.ts"
 import type { LlmClient, ModelRequest, ModelResult } from "../ports.ts"
 import { CompletionCall, type CompletionCallOptions, type ModelTimeouts } from "./completion-call.ts"
+import { ModelConnections } from "./model-connections.ts"
+import { ReadHold } from "./read-hold.ts"
 
 export interface OpenAiClientOptions {
   /** Of any OpenAI-compatible endpoint, with its version: `https://api.openai.com/v1`. A query is kept. */
@@ -12,6 +14,11 @@ export interface OpenAiClientOptions {
   timeouts: ModelTimeouts
   /** Longest answer, in bytes of UTF-8; a longer one fails. 1 MiB by default. */
   maxReplyBytes?: number
+  /**
+   * How long text that has arrived may be left unread, in whole ms, once many answers come in at once; with few of them,
+   * and up to the first text of each, nothing is. 0 holds nothing ever. 60 by default.
+   */
+  maxHoldMs?: number
   clock?: Clock
 }
 
@@ -21,6 +28,9 @@ export interface ClosableLlmClient extends LlmClient {
 }
 
 const maxReplyBytesDefault = 1024 * 1024
+const maxHoldMsDefault = 60
+/** A hold takes at most this share of the idle limit, so that text which is there in time is read in time. */
+const holdShareOfIdle = 0.1
 /** How long an idle connection is kept, in ms, where the server does not say: a chat's pauses are longer than undici's 4 s. */
 const keepAliveTimeout = 30_000
 
@@ -31,18 +41,17 @@ const keepAliveTimeout = 30_000
 export function openaiClient(options: OpenAiClientOptions): ClosableLlmClient {
   const url = endpointOf(options.baseUrl)
   const headers = headersOf(options.apiKey)
-  const pool = new Pool(url.origin, {
-    // HTTP/1.1, one call a connection: hanging up is then all that is needed to stop the provider.
-    allowH2: false,
-    keepAliveTimeout,
-    // The call's own limits count; this one lets go of a connection that nobody waits for any more.
-    connect: { timeout: options.timeouts.connectMs },
-  })
+  const { connectMs, idleMs } = options.timeouts
+  const maxMs = Math.min(options.maxHoldMs ?? maxHoldMsDefault, Math.floor(idleMs * holdShareOfIdle))
+  // The call's own limits count; the connections' lets go of one that nobody waits for any more.
+  const connections = new ModelConnections(new ReadHold({ maxMs }), connectMs)
+  const pool = new Pool(url.origin, { allowH2: false, keepAliveTimeout, connect: connections.connect })
   const callOptions: CompletionCallOptions = {
     model: options.model,
     timeouts: options.timeouts,
     maxReplyBytes: options.maxReplyBytes ?? maxReplyBytesDefault,
     clock: options.clock ?? systemClock,
+    reads: connections,
   }
 
   function stream(request: ModelRequest): Promise<ModelResult> {

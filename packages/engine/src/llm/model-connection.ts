@@ -1,0 +1,122 @@
+import { Duplex } from "node:stream"
+import type { Socket } from "node:net"
+import type { ReadHold } from "./read-hold.ts"
+
+/** Hears of the reads of a connection while its answer comes in. */
+export interface ReadListener {
+  /** All that one read brought was parsed. True when the next one may be held. */
+  onReadOver(): boolean
+}
+
+/** What the connections of one client share. */
+export interface SharedReads {
+  /** What the kernel's bytes are read into; each connection copies its own out of it before the next one reads. */
+  readonly buffer: Buffer
+  readonly hold: ReadHold
+  /** The connection whose bytes are being parsed. */
+  reading: ModelConnection | null
+}
+
+/** After a read this long there is probably more; others have their turn first. No longer than a TLS record. */
+const longReadBytes = 16 * 1024
+
+/**
+ * A socket as undici reads it. Node.js's own would read on into its buffer whatever becomes of it; this one can stop
+ * between two reads (`onread`), and gives what it read to the parser at once, by one event and through no buffer.
+ */
+export class ModelConnection extends Duplex {
+  /** Null when no answer is coming in. */
+  listener: ReadListener | null = null
+  readonly #shared: SharedReads
+  #socket: Socket | null = null
+  /** What was just read, until `read` takes it. */
+  #chunk: Buffer | null = null
+
+  constructor(shared: SharedReads) {
+    super()
+    this.#shared = shared
+  }
+
+  /** From now on it writes to this socket, and ends with it. */
+  standOn(socket: Socket): void {
+    this.#socket = socket
+    socket.on("end", () => this.push(null))
+    socket.on("error", (error) => this.destroy(error))
+    socket.on("close", () => this.destroy())
+  }
+
+  /** So many bytes are in the shared buffer. False when no more is to be read for now. */
+  receive(bytes: number): boolean {
+    const shared = this.#shared
+    const chunk = Buffer.allocUnsafe(bytes)
+    shared.buffer.copy(chunk, 0, 0, bytes)
+    shared.reading = this
+    try {
+      this.#deliver(chunk)
+    } finally {
+      shared.reading = null
+    }
+    const mayHold = this.listener?.onReadOver() ?? false
+    if (this.destroyed || (mayHold && shared.hold.hold(this))) return false
+    if (bytes < longReadBytes) return true
+    setImmediate(() => this.readOn())
+    return false
+  }
+
+  /** Reads again, after a `receive` that was false. */
+  readOn(): void {
+    if (!this.destroyed) this.#socket?.resume()
+  }
+
+  /** For undici, which lets an idle connection keep no process alive. */
+  ref(): void {
+    this.#socket?.ref()
+  }
+
+  unref(): void {
+    this.#socket?.unref()
+  }
+
+  /** Its parser, told that there is something to read, reads until there is nothing. */
+  #deliver(chunk: Buffer): void {
+    // In order behind what is still unread, if anything is.
+    if (this.readableLength === 0) {
+      this.#chunk = chunk
+      this.emit("readable")
+      if (this.#chunk === null) return
+      this.#chunk = null
+    }
+    this.push(chunk)
+  }
+
+  override read(size?: number): unknown {
+    const chunk = this.#chunk
+    if (chunk === null) return super.read(size)
+    this.#chunk = null
+    return chunk
+  }
+
+  override _read(): void {
+    // The kernel is read as fast as the parser, which takes all at once.
+  }
+
+  override _write(chunk: Buffer, encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    if (this.#socket === null) callback(new Error("The connection does not stand yet."))
+    else this.#socket.write(chunk, encoding, callback)
+  }
+
+  /** Head and body of a request: one write. */
+  override _writev(parts: { chunk: Buffer }[], callback: (error?: Error | null) => void): void {
+    this._write(Buffer.concat(parts.map(({ chunk }) => chunk)), "utf8", callback)
+  }
+
+  override _final(callback: () => void): void {
+    if (this.#socket === null) callback()
+    else this.#socket.end(callback)
+  }
+
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    this.#socket?.destroy()
+    callback(error)
+  }
+}
