@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { freePort } from "../../../packages/engine/test/support/postgres-server.ts"
 import type { Bench } from "../bench.ts"
@@ -20,6 +21,14 @@ type Needs = Pick<Bench, "database" | "model">
 
 const fileOf = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
+const program = fileOf("../../../packages/engine/bin/grizz.js")
+
+/** What the program starts Node.js with when it is run by its name. */
+function ownNodeArgs(): string[] {
+  const [firstLine = ""] = readFileSync(program, "utf8").split("\n", 1)
+  return firstLine.replace("#!/usr/bin/env -S node", "").trim().split(" ")
+}
+
 /** The engine as in production, `grizz serve`; `grizz start` where the database is the embedded one. */
 export async function startEngine(
   stack: AsyncDisposableStack,
@@ -38,7 +47,7 @@ export async function startEngine(
     ...(isEmbedded ? {} : { DATABASE_URL: place.url }),
     ...env,
   }
-  const command = [...nodeArgs, fileOf("../../../packages/engine/bin/grizz.js"), isEmbedded ? "start" : "serve"]
+  const command = [...nodeArgs, ...ownNodeArgs(), program, isEmbedded ? "start" : "serve"]
   const child = startChild(name, command, { env: environment, ...(isEmbedded ? { cwd: place.folder } : {}) })
   stack.defer(() => child.stop())
   const baseUrl = `http://127.0.0.1:${port}`

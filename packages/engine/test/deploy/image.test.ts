@@ -78,7 +78,7 @@ describe("the image", () => {
   })
 
   test("starts the server without a shell in between, which would swallow the signal", () => {
-    expect(JSON.parse(textOf(runtime, "CMD") ?? "")).toEqual(["node", "packages/engine/bin/grizz.js", "serve"])
+    expect(JSON.parse(textOf(runtime, "CMD") ?? "")).toEqual(["packages/engine/bin/grizz.js", "serve"])
     expect(textOf(runtime, "ENV")).toBe("NODE_ENV=production PORT=8000")
   })
 })
