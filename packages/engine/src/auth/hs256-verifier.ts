@@ -1,7 +1,8 @@
 import { createHmac, createSecretKey, timingSafeEqual } from "node:crypto"
 import { ChatError } from "../core/errors.ts"
 import type { TokenVerifier } from "../ports.ts"
-import { type SignatureCheck, type TokenRules, tokenVerifier } from "./token-verifier.ts"
+import type { TokenRules } from "./token-claims.ts"
+import { type SignatureCheck, tokenVerifier } from "./token-verifier.ts"
 
 export interface Hs256Options extends TokenRules {
   /** At least 32 bytes; used as it is, not decoded. */

@@ -2,7 +2,8 @@ import { compactVerify, errors } from "jose"
 import { ChatError } from "../core/errors.ts"
 import type { TokenVerifier } from "../ports.ts"
 import type { RemoteKeySet } from "./remote-key-set.ts"
-import { type SignatureCheck, type TokenRules, tokenVerifier } from "./token-verifier.ts"
+import type { TokenRules } from "./token-claims.ts"
+import { type SignatureCheck, tokenVerifier } from "./token-verifier.ts"
 
 export const jwksAlgorithms: readonly string[] = ["ES256", "RS256"]
 

@@ -1,7 +1,14 @@
+import type { Clock } from "../core/clock.ts"
 import { ChatError } from "../core/errors.ts"
 import type { VerifiedUser } from "../ports.ts"
 import { type CompactToken, parseJsonObject } from "./compact-token.ts"
-import type { TokenRules } from "./token-verifier.ts"
+
+export interface TokenRules {
+  audience: string
+  /** Undefined where nobody said who issues. */
+  issuer: string | undefined
+  clock: Clock
+}
 
 /** How far the issuer's clock may be off. */
 const leewaySeconds = 10

@@ -1,15 +1,7 @@
-import type { Clock } from "../core/clock.ts"
 import { ChatError } from "../core/errors.ts"
 import type { TokenVerifier } from "../ports.ts"
 import { type CompactToken, readCompactToken } from "./compact-token.ts"
-import { userOf } from "./token-claims.ts"
-
-export interface TokenRules {
-  audience: string
-  /** Undefined where nobody said who issues. */
-  issuer: string | undefined
-  clock: Clock
-}
+import { type TokenRules, userOf } from "./token-claims.ts"
 
 /**
  * One source of keys: checks that it signed the token.

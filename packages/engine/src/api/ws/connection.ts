@@ -3,17 +3,10 @@ import type { TokenVerifier } from "../../ports.ts"
 import type { ChatService } from "../../services/chat-service.ts"
 import type { ReaderSink } from "../../services/conversation-reader.ts"
 import type { Session, SessionHolder } from "../session.ts"
-import type { Socket } from "./socket.ts"
+import type { FrameHandler, Socket } from "./socket.ts"
 
 /** One mode of the wire: takes the client's frames, and is the sink of the conversation's events. */
-export interface Connection extends ReaderSink, SessionHolder {
-  /** One text frame of the client. Resolves when it has been dealt with; never rejects. */
-  receive(text: string): Promise<void>
-  /** A frame that is not text. */
-  refuseBinary(): void
-  /** The node shuts down, and what the client waits for goes on elsewhere. */
-  interrupt(): void
-}
+export interface Connection extends FrameHandler, ReaderSink, SessionHolder {}
 
 export interface ConnectionOptions {
   session: Session

@@ -156,7 +156,7 @@ export class SocketServer {
       logger.error({ err: error, conversation_id: conversationId }, "frame failed")
     const options = { session, socket, chat, verifier, newId, onUnexpected }
     const connection = new (socket.isTyped ? TypedConnection : PlainConnection)(options)
-    socket.connection = connection
+    socket.handler = connection
     socket.following = await reader.follow(userId, conversationId, url.searchParams.get("after"), connection)
     socket.whenClosed(expiry.watch(connection))
   }

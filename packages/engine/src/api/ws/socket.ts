@@ -1,7 +1,7 @@
 import { closeCodes, limits, SUBPROTOCOL } from "@grizz/protocol/constants"
 import type { WebSocket } from "ws"
 import type { Following } from "../../ports.ts"
-import type { Connection } from "./connection.ts"
+import type { Session } from "../session.ts"
 
 /** Bytes that may wait in a socket before its reader pauses. */
 const highWaterBytes = 64 * 1024
@@ -15,13 +15,24 @@ const pendingFramesMax = 32
 /** How long a peer may take to answer a close, in ms. */
 const closeTimeoutMs = 1000
 
+/** What a socket's frames mean. */
+export interface FrameHandler {
+  readonly session: Session
+  /** One text frame of the client. Resolves when it has been dealt with; never rejects. */
+  receive(text: string): Promise<void>
+  /** A frame that is not text. */
+  refuseBinary(): void
+  /** The node shuts down, and what the client waits for goes on elsewhere. */
+  interrupt(): void
+}
+
 /**
  * One client's socket: takes its frames in turn, minds its pace, and ends it when it stopped reading. Everything that is
  * kept for an idle client is here: a few listeners that see nothing but this, and no part of its request.
  */
 export class Socket {
   readonly #socket: WebSocket
-  #connection: Connection | null = null
+  #handler: FrameHandler | null = null
   #following: Following | null = null
   #isFull = false
   #pending = 0
@@ -50,9 +61,9 @@ export class Socket {
     else this.#onClosed.push(task)
   }
 
-  /** The client has signed in: its frames and the end of its time are this connection's. */
-  set connection(connection: Connection) {
-    this.#connection = connection
+  /** Set once the client has signed in. */
+  set handler(handler: FrameHandler) {
+    this.#handler = handler
   }
 
   /** The reader to wake when this socket has room again. */
@@ -87,7 +98,7 @@ export class Socket {
 
   /** A reply is under way that its reader follows. */
   get isBusy(): boolean {
-    return this.#connection?.session.isReplyRunning === true
+    return this.#handler?.session.isReplyRunning === true
   }
 
   /** To be called at every heartbeat: pings, or ends a peer that answered nothing since the last one. */
@@ -101,7 +112,7 @@ export class Socket {
 
   /** The node shuts down, and what the client waits for goes on elsewhere. */
   interrupt(): void {
-    this.#connection?.interrupt()
+    this.#handler?.interrupt()
   }
 
   terminate(): void {
@@ -110,12 +121,12 @@ export class Socket {
 
   #receive(data: Buffer, isBinary: boolean): void {
     this.#isAlive = true
-    const connection = this.#connection
-    if (connection === null) return
-    if (isBinary) return connection.refuseBinary()
+    const handler = this.#handler
+    if (handler === null) return
+    if (isBinary) return handler.refuseBinary()
     this.#pending += 1
     if (this.#pending === pendingFramesMax) this.#socket.pause()
-    void connection.receive(data.toString()).finally(() => {
+    void handler.receive(data.toString()).finally(() => {
       this.#pending -= 1
       if (this.#pending === pendingFramesMax - 1) this.#socket.resume()
     })
