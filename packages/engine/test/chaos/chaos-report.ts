@@ -1,6 +1,6 @@
 import type { ChaosResult } from "./chaos-run.ts"
 import type { StoredReply } from "./ledger.ts"
-import { plants } from "./plant.ts"
+import { type Plant, plants } from "./plant.ts"
 import { violationKinds, type ViolationKind } from "./told.ts"
 
 /** A markdown table of everything that was counted. */
@@ -46,7 +46,7 @@ export function describeRun(result: ChaosResult): string {
         [`${name}: descriptors, baseline → end`, `${baseline.descriptors} → ${end.descriptors}`],
       ]),
     ],
-    ["ledger", [["planted violations that it noticed", `${noticed} of ${plants.length}`]]],
+    ["ledger", ledgerLines(noticed)],
     ["log lines at error", sorted(errorLines)],
     [
       "violations",
@@ -58,6 +58,12 @@ export function describeRun(result: ChaosResult): string {
   )
   const title = `${options.minutes} minutes, seed ${options.seed}, ${options.users} users, ${hasRedis ? "with" : "without"} Redis, healed after ${(healedMs / 1000).toFixed(1)} s`
   return [title, "", "| | what | count |", "| --- | --- | ---: |", ...rows].join("\n")
+}
+
+function ledgerLines(noticed: readonly Plant[]): [string, string][] {
+  const others = plants.filter((plant) => !noticed.includes(plant))
+  const lines: [string, string][] = [["planted violations that it noticed", `${noticed.length} of ${plants.length}`]]
+  return others.length === 0 ? lines : [...lines, ["could not be planted: too little was said", others.join(", ")]]
 }
 
 /** An attempt that does not count as a call was handed over; the last one of a reply ended for its owner made none. */

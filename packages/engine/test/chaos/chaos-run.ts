@@ -6,7 +6,7 @@ import type { Footprint } from "./chaos-node.ts"
 import { Faults } from "./faults.ts"
 import { checkLedger, type LedgerInput, type Stored } from "./ledger.ts"
 import type { ChaosOptions } from "./options.ts"
-import { type Plant, plants, plantViolation } from "./plant.ts"
+import { hasMaterial, type Plant, plants, plantViolation } from "./plant.ts"
 import { checkPlain } from "./plain-device.ts"
 import { Random } from "./random.ts"
 import type { Stage } from "./stage.ts"
@@ -26,11 +26,13 @@ export interface ChaosResult {
   failedStarts: number
   /** Lines of the nodes' logs at level error or above, by message. */
   errorLines: Map<string, number>
-  /** Planted violations that the ledger noticed: all of them. */
-  noticed: number
+  /** Planted violations that the ledger noticed: all for which there was something to plant them into. */
+  noticed: Plant[]
 }
 
 const healMaxMs = 60_000
+/** How long the load goes on without faults, where there is too little yet to test the ledger with. */
+const materialMaxMs = 60_000
 const callsMax = 2
 /** Beyond this part of the baseline, memory is a violation. */
 const memoryMax = 1.25
@@ -51,16 +53,18 @@ export async function runChaos(options: ChaosOptions, folder: string, stage: Sta
   await loadFor(users, durationMs, (signal) => faults.make(signal))
   log("the faults are over")
   stage.model.isCalm = true
+  await loadUntil(users, () => hasMaterial(told), materialMaxMs)
   const healedMs = await settle(users, stage)
   log(`healed after ${healedMs} ms`)
   told.onStored = () => undefined
   await witness.close()
   const stored = await stage.postgres.read()
   if (healedMs >= healMaxMs) told.violate("stuck", `not everything was told ${healMaxMs} ms after the last fault`)
-  if (options.plant !== null) plantViolation(options.plant, stored)
   const devices = users.flatMap((user) => user.devices)
   const input = { told, stored, model: stage.model, devices, callsMax }
   const noticed = plantsNoticed(input)
+  if (options.plant !== null && !plantViolation(options.plant, told, stored))
+    throw new Error("There is nothing to plant a violation into.")
   checkLedger(input)
   for (const user of users) {
     for (const transcript of user.plain?.transcripts ?? []) checkPlain(told, stored, stage.model, transcript)
@@ -85,20 +89,23 @@ export async function runChaos(options: ChaosOptions, folder: string, stage: Sta
   }
 }
 
-/** How many violations the ledger finds that are planted, each into its own copy: a ledger that finds nothing proves nothing. */
-function plantsNoticed(input: LedgerInput): number {
-  const violationsOf = (plant: Plant | null) => {
-    const told = input.told.withoutViolations()
-    const stored = structuredClone(input.stored)
-    if (plant !== null) plantViolation(plant, stored)
-    checkLedger({ ...input, told, stored })
-    return told.violations.length
-  }
-  const unplanted = violationsOf(null)
-  const noticed = plants.filter((plant) => violationsOf(plant) > unplanted).length
-  if (noticed < plants.length)
-    throw new Error(`The ledger noticed only ${noticed} of ${plants.length} planted violations.`)
+/** The violations that the ledger finds when they are planted, each into its own copy: a ledger that finds nothing proves nothing. */
+function plantsNoticed(input: LedgerInput): Plant[] {
+  const planted = plants.filter((plant) => plantViolation(plant, input.told, structuredClone(input.stored)))
+  const found = countsOf(input, null)
+  const noticed = planted.filter((plant) => countsOf(input, plant)(plant) > found(plant))
+  if (noticed.length < planted.length)
+    throw new Error(`Of the planted violations ${planted.join(", ")} the ledger noticed only ${noticed.join(", ")}.`)
   return noticed
+}
+
+/** How many violations of a kind the ledger finds in a copy, into which one may be planted. */
+function countsOf(input: LedgerInput, plant: Plant | null): (kind: Plant) => number {
+  const told = input.told.withoutViolations()
+  const stored = structuredClone(input.stored)
+  if (plant !== null) plantViolation(plant, told, stored)
+  checkLedger({ ...input, told, stored })
+  return (kind) => told.violations.filter((violation) => violation.kind === kind).length
 }
 
 /** @param meanwhile what is to be over as well; it hears of the end by its signal */
@@ -114,6 +121,14 @@ async function loadFor(
   await Promise.all([delay(ms), faulty])
   loadOver.abort()
   await living
+}
+
+/** Goes on without faults until it is enough, or the time is up. */
+async function loadUntil(users: readonly ChatUser[], isEnough: () => boolean, maxMs: number): Promise<void> {
+  const timeIsUp = AbortSignal.timeout(maxMs)
+  await loadFor(users, 0, async () => {
+    while (!isEnough() && !timeIsUp.aborted) await delay(200)
+  })
 }
 
 /** Waits until everything is acknowledged, has ended and was seen by every device; gives up after a minute. */

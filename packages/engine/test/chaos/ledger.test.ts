@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest"
 import { ModelBook } from "./chaos-model.ts"
 import { DeviceView } from "./device-view.ts"
 import { checkLedger, type LedgerInput, type Stored } from "./ledger.ts"
-import { plants, plantViolation } from "./plant.ts"
+import { hasMaterial, plants, plantViolation } from "./plant.ts"
 import { Told, type ToldEnd } from "./told.ts"
 
 const conversationId = "c"
@@ -64,9 +64,30 @@ describe("the ledger", () => {
 
   test.each(plants)("notices the planted violation: %s", (plant) => {
     const input = clean()
-    plantViolation(plant, input.stored)
-    const kinds = { lost: "lost", text: "text", unended: "unended", duplicate: "duplicate", gap: "gap", calls: "calls" }
-    expect(kindsOf(input)).toContain(kinds[plant])
+    expect(plantViolation(plant, input.told, input.stored)).toBe(true)
+    expect(kindsOf(input)).toContain(plant)
+  })
+
+  test.each(plants)("is not tested with what is not there: %s", (plant) => {
+    const nobodyHeard = clean()
+    nobodyHeard.told.sends.clear()
+    const retried = clean()
+    retried.stored.replies.push({ ...retried.stored.replies[0]!, id: "s", position: 2 })
+    for (const { told, stored } of [nobodyHeard, retried]) {
+      const before = structuredClone(stored)
+      expect(plantViolation(plant, told, stored)).toBe(false)
+      expect(stored).toEqual(before)
+    }
+  })
+
+  test("can be tested once a handful of replies were told to have completed", () => {
+    const { told } = clean()
+    expect(hasMaterial(told)).toBe(false)
+    const end = { position: 3, content: "x", errorCode: null, inputTokens: 1, outputTokens: 2 }
+    for (const id of ["s", "t", "u", "v"]) told.ended(id, { ...end, status: "failed" })
+    expect(hasMaterial(told)).toBe(false)
+    for (const id of ["s", "t", "u", "v"]) told.ended(id, { ...end, status: "completed" })
+    expect(hasMaterial(told)).toBe(true)
   })
 
   test("notices two devices that were told different ends", () => {

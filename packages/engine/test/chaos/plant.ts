@@ -1,30 +1,53 @@
 import type { Stored } from "./ledger.ts"
+import type { Told, ViolationKind } from "./told.ts"
 
-/** Violations that are planted into the ledger's copy of the database, to see that it notices them. */
-export const plants = ["lost", "text", "unended", "duplicate", "gap", "calls"] as const
+/** Violations that are planted into the ledger's copy of the database, to see that it notices each by its name. */
+export const plants = [
+  "lost",
+  "text",
+  "unended",
+  "duplicate",
+  "gap",
+  "calls",
+] as const satisfies readonly ViolationKind[]
 export type Plant = (typeof plants)[number]
 
-export function plantViolation(what: Plant, { messages, replies }: Stored): void {
-  const message = messages.find(({ role }) => role === "user")
-  const reply = replies.find(({ status, text }) => status === "completed" && text !== "")
-  if (message === undefined || reply === undefined) throw new Error("There is nothing to plant a violation into.")
+/** Completed replies from which on there is enough to plant into: a retry or a second call spoils some. */
+const completedMin = 5
+
+/** Whether clients were told enough for every violation to be planted. */
+export function hasMaterial({ sends, ends }: Told): boolean {
+  const completed = [...ends.values()].filter((told) => [...told.keys()].some((end) => end.includes('"completed"')))
+  return completed.length >= completedMin && [...sends.values()].some(({ isAcknowledged }) => isAcknowledged)
+}
+
+/** False where there is nothing to plant it into; then nothing is planted. */
+export function plantViolation(what: Plant, { sends }: Told, { messages, replies }: Stored): boolean {
+  const message = messages.find(({ id }) => sends.get(id)?.isAcknowledged)
+  const answers = Map.groupBy(replies, ({ messageId }) => messageId)
+  // A retry's own calls would hide that those of the other reply are not recorded.
+  const reply = replies.find(
+    (one) => one.status === "completed" && one.text && answers.get(one.messageId)?.length === 1,
+  )
+  if (message === undefined || reply === undefined) return false
   switch (what) {
     case "lost":
       messages.splice(messages.indexOf(message), 1)
-      return
+      break
     case "text":
       reply.text += "?"
-      return
+      break
     case "unended":
       reply.status = "running"
-      return
+      break
     case "duplicate":
       replies.push({ ...reply, id: crypto.randomUUID(), position: reply.position + 1_000_000 })
-      return
+      break
     case "gap":
       reply.position += 1_000_000
-      return
+      break
     case "calls":
       reply.attempt = 0
   }
+  return true
 }
