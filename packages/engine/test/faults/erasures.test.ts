@@ -1,0 +1,85 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { missingServer } from "../support/database-kinds.ts"
+import type { TestUser } from "../support/engine.ts"
+import { findRedisServer } from "../support/redis-server.ts"
+import { say, TwoNodeStage } from "../support/two-node-stage.ts"
+
+const missing = missingServer ?? (findRedisServer() === null ? "no redis-server found" : null)
+const within = 60_000
+
+describe.skipIf(missing !== null)(
+  `a message that is erased on one of two nodes${missing ? `: ${missing}` : ""}`,
+  () => {
+    let stage: TwoNodeStage
+    let here: TestUser
+    let there: TestUser
+    let conversationId: string
+    beforeEach(async () => {
+      stage = await TwoNodeStage.start()
+      here = stage.nodes.user(stage.first)
+      there = stage.nodes.user(stage.second, here.id)
+      conversationId = await here.today()
+    })
+    afterEach(() => stage.close())
+
+    /** A turn that devices on both nodes have heard to its end. */
+    async function begin() {
+      const devices = { here: await here.connect(conversationId), there: await there.connect(conversationId) }
+      stage.calls[0]!.say("noted")
+      stage.calls[0]!.finish()
+      expect(await say(devices.here, "my secret")).toBe("message.added")
+      const { message } = await devices.there.next("message.added")
+      const { cursor } = await devices.there.next("reply.ended")
+      await devices.here.next("reply.ended")
+      return { ...devices, path: `/conversations/${conversationId}/messages/${message.id}`, id: message.id, cursor }
+    }
+
+    test(
+      "is removed from the devices on both, and resumes on either say whether a device has heard of it",
+      async () => {
+        const devices = await begin()
+        expect((await here.request("DELETE", devices.path)).status).toBe(204)
+        for (const device of [devices.here, devices.there]) {
+          const removed = await device.next("message.removed")
+          expect(removed.message_id).toBe(devices.id)
+          for (const user of [here, there]) {
+            const resumed = await user.connect(conversationId, removed.cursor)
+            expect(resumed.frames[0]).toMatchObject({ messages: null })
+            const late = await user.connect(conversationId, devices.cursor)
+            expect(late.frames[0]).toMatchObject({ messages: [{ content: "noted" }], reply: null })
+          }
+        }
+      },
+      within,
+    )
+
+    test(
+      "while the other node has no Redis: its device is told too, or begins anew without it",
+      async () => {
+        const devices = await begin()
+        stage.second.redis.refuse()
+        expect((await here.request("DELETE", devices.path)).status).toBe(204)
+        await devices.here.next("message.removed")
+        const removed = devices.there.next("message.removed").then(({ message_id }) => message_id)
+        const closed = devices.there.closed.then(({ code }) => code)
+        expect([devices.id, 4408]).toContain(await Promise.race([removed, closed]))
+      },
+      within,
+    )
+
+    test(
+      "while no node has Redis: the device elsewhere is told too, or begins anew without it",
+      async () => {
+        const devices = await begin()
+        await stage.redis.kill()
+        expect((await here.request("DELETE", devices.path)).status).toBe(204)
+        await devices.here.next("message.removed")
+        const removed = devices.there.next("message.removed").then(({ message_id }) => message_id)
+        const closed = devices.there.closed.then(({ code }) => code)
+        await stage.redis.restart()
+        expect([devices.id, 4408]).toContain(await Promise.race([removed, closed]))
+      },
+      within,
+    )
+  },
+)
