@@ -52,34 +52,5 @@ describe.skipIf(missing !== null)(
       },
       within,
     )
-
-    test(
-      "while the other node has no Redis: its device is told too, or begins anew without it",
-      async () => {
-        const devices = await begin()
-        stage.second.redis.refuse()
-        expect((await here.request("DELETE", devices.path)).status).toBe(204)
-        await devices.here.next("message.removed")
-        const removed = devices.there.next("message.removed").then(({ message_id }) => message_id)
-        const closed = devices.there.closed.then(({ code }) => code)
-        expect([devices.id, 4408]).toContain(await Promise.race([removed, closed]))
-      },
-      within,
-    )
-
-    test(
-      "while no node has Redis: the device elsewhere is told too, or begins anew without it",
-      async () => {
-        const devices = await begin()
-        await stage.redis.kill()
-        expect((await here.request("DELETE", devices.path)).status).toBe(204)
-        await devices.here.next("message.removed")
-        const removed = devices.there.next("message.removed").then(({ message_id }) => message_id)
-        const closed = devices.there.closed.then(({ code }) => code)
-        await stage.redis.restart()
-        expect([devices.id, 4408]).toContain(await Promise.race([removed, closed]))
-      },
-      within,
-    )
   },
 )
