@@ -47,8 +47,11 @@ export interface SignIn {
   development: DevelopmentSignIn | null
 }
 
-/** How often leases are renewed, texts saved, and replies without a living owner looked for, in ms. */
-const heartbeatMs = 1000
+/**
+ * How often leases are renewed, texts saved, and replies without a living owner looked for, in ms. A stop that another
+ * node was asked for comes with it, and must reach the model's provider within a second.
+ */
+const heartbeatMs = 800
 
 /** How long a reply stays its owner's after the last heartbeat. */
 const leaseSeconds = 15
@@ -128,8 +131,8 @@ export async function compose(
   const sweep = new ReplySweep({ ...shares, runner, logger, maxCalls: replyMaxAttempts })
   const chat = new ChatService({ ...shares, runner, concurrentSends, newId })
   const reader = new ConversationReader(stores.replies, log)
-  const conversations = new ConversationService(stores.conversations, stores.messages, clock, (conversationId) =>
-    chat.conversationDeleted(conversationId),
+  const conversations = new ConversationService(stores.conversations, stores.messages, clock, (id, isCertain) =>
+    chat.conversationDeleted(id, isCertain),
   )
   let isDraining = false
   const checks = {

@@ -241,12 +241,15 @@ export type LogEntry =
   | { kind: "reply"; reply: RunningReply; text: string }
   | { kind: "end"; reply: RunningReply; end: ReplyEnd }
 
+/** Why a reader is over: its conversation is gone, it stopped reading, or what it lacks cannot be told as events. */
+export type ReaderEnd = "deleted" | "too_slow" | "behind"
+
 /** Where a reader's events go. */
 export interface EventSink {
   /** `cursor` is the point after this event, valid during the call. False: the reader is full until it says `resume`. */
   write(event: ConversationEvent, cursor: Cursor): boolean
   /** The reader is over, and nothing follows. */
-  close(reason: "deleted" | "too_slow"): void
+  close(reason: ReaderEnd): void
 }
 
 /** What is stored after a cursor: everything, in the order in which it was announced. */
@@ -254,6 +257,8 @@ export interface StoredEvents {
   entries: LogEntry[]
   /** A reply runs, or waits to begin. */
   isUnderWay: boolean
+  /** How many messages were erased from the conversation. */
+  erased: number
 }
 
 /**
@@ -268,8 +273,8 @@ export interface Following {
   readonly ready: Promise<void>
   /** Text so far of a reply that is live here; null when it is not. */
   liveReply(replyId: string): { attempt: number; text: string } | null
-  /** Starts the events after `cursor`: those of `stored` first, then the live ones; each once. */
-  begin(cursor: Cursor, stored: LogEntry[]): void
+  /** Starts the events after `cursor`, which knows of `erased` erasures: those of `stored` first, then the live ones. */
+  begin(cursor: Cursor, stored: LogEntry[], erased: number): void
   /** The reader has room again. */
   resume(): void
   stop(): void
@@ -295,6 +300,8 @@ export interface ReplyLog {
   remove(conversationId: string, messageId: string, count: number): void
   /** The conversation was deleted: its readers are closed. */
   drop(conversationId: string): void
+  /** Something of it may have been committed that nobody told: readers are given what is stored. */
+  look(conversationId: string): void
 }
 
 // The model ----------------------------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ interface Survey {
 
 /** Whether the server can be reached, is fit, lets the engine work, and holds this release's schema. */
 export async function databaseFindings(config: DatabaseConfig & { url: string }): Promise<Finding[]> {
-  const database = new PostgresDatabase({ ...config, poolSize: 1, maxOverflow: 1 })
+  const database = new PostgresDatabase({ ...config, poolSize: 1, maxOverflow: 2 })
   try {
     const [found] = await database.query<Survey>(survey)
     const url = new URL(config.url)

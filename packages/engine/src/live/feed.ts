@@ -1,5 +1,5 @@
 import type { ReplyEnd, RunningReply } from "../domain.ts"
-import type { ConversationEvent, Cursor, EventSink, Following, LogEntry } from "../ports.ts"
+import type { ConversationEvent, Cursor, EventSink, Following, LogEntry, ReaderEnd, StoredEvents } from "../ports.ts"
 import { earliest } from "./cursor-order.ts"
 import { Follower } from "./follower.ts"
 import type { ReplyEntry } from "./reply-entry.ts"
@@ -75,14 +75,16 @@ export class Feed {
   }
 
   /** Gives readers what is stored after the cursor `after`. */
-  takeStored(after: Cursor, stored: LogEntry[]): void {
+  takeStored(after: Cursor, stored: StoredEvents): void {
     for (const follower of this.#followers) follower.takeStored(after, stored)
     this.trim()
   }
 
-  /** Readers are told at once, or as soon as they have seen what they wait for. */
+  /** Readers are told at once, or as soon as they have seen what they wait for; nothing of its text stays here. */
   removeMessage(event: ConversationEvent & { type: "message.removed" }): void {
-    this.#entries = this.#entries.filter((entry) => entry.kind !== "message" || entry.message.id !== event.messageId)
+    const idOf = (entry: LogEntry) => (entry.kind === "message" ? entry.message.id : entry.reply.id)
+    for (const entry of this.#running) if (idOf(entry) === event.messageId) this.#running.delete(entry)
+    this.#entries = this.#entries.filter((entry) => idOf(entry) !== event.messageId)
     for (const follower of this.#followers) follower.takeRemoval(event)
   }
 
@@ -114,7 +116,7 @@ export class Feed {
     return follower
   }
 
-  close(reason: "deleted" | "too_slow"): void {
+  close(reason: ReaderEnd): void {
     for (const follower of this.#followers) follower.close(reason)
   }
 

@@ -1,5 +1,5 @@
 import type { ReplyEnd, RunningReply } from "../domain.ts"
-import type { ConversationEvent, Cursor, EventSink, Following, LogEntry } from "../ports.ts"
+import type { ConversationEvent, Cursor, EventSink, Following, LogEntry, ReaderEnd, StoredEvents } from "../ports.ts"
 import { isNext, reaches } from "./cursor-order.ts"
 import type { ReplyEntry } from "./reply-entry.ts"
 
@@ -14,6 +14,8 @@ export interface FollowedFeed {
   findReply(replyId: string): ReplyEntry | null
   trim(): void
 }
+
+type Removal = Extract<ConversationEvent, { type: "message.removed" }>
 
 export interface FollowerOptions {
   feed: FollowedFeed
@@ -41,8 +43,10 @@ export class Follower implements Following {
   #isBlocked = false
   /** Stored entries were given to the others while this one could take none. */
   #hasMissed = false
+  /** Erasures that its reader knows of. */
+  #erased = 0
   /** Erased messages not yet told. */
-  #removals: ConversationEvent[] = []
+  #removals: Removal[] = []
   #written = 0
 
   constructor({ feed, sink, ready, onStop }: FollowerOptions) {
@@ -67,8 +71,9 @@ export class Follower implements Following {
     return entry === null ? null : { attempt: entry.reply.attempt, text: entry.text }
   }
 
-  begin(cursor: Cursor, stored: LogEntry[]): void {
+  begin(cursor: Cursor, stored: LogEntry[], erased: number): void {
     this.#cursor = { ...cursor }
+    this.#erased = erased
     this.#stored = stored
     this.resume()
   }
@@ -87,7 +92,7 @@ export class Follower implements Following {
     if (!this.#isLive) return
     if (this.#hasMissed || this.#isBlocked) this.#feed.onGap()
     this.#hasMissed = false
-    for (const event of this.#removals.splice(0)) this.#write(event, cursor)
+    for (const event of this.#removals.splice(0)) this.#tellRemoval(event, cursor)
     this.#feed.trim()
   }
 
@@ -95,7 +100,7 @@ export class Follower implements Following {
     this.#onStop()
   }
 
-  close(reason: "deleted" | "too_slow"): void {
+  close(reason: ReaderEnd): void {
     this.#onStop()
     this.#sink.close(reason)
   }
@@ -112,15 +117,19 @@ export class Follower implements Following {
     if (this.#isBlocked) this.#feed.onGap()
   }
 
-  takeRemoval(event: ConversationEvent): void {
-    if (this.#isLive && this.#cursor !== null) this.#write(event, this.#cursor)
+  takeRemoval(event: Removal): void {
+    if (this.#isLive && this.#cursor !== null) this.#tellRemoval(event, this.#cursor)
     else this.#removals.push(event)
   }
 
-  /** What is stored after the cursor `after`: complete, so that nothing in it needs to wait. */
-  takeStored(after: Cursor, stored: LogEntry[]): void {
-    if (this.#isLive && this.#cursor !== null && reaches(this.#cursor, after)) {
-      this.#stored = stored
+  /**
+   * What is stored after the cursor `after`: complete, so that nothing in it needs to wait. It does not say which message
+   * was erased: a reader that was not told of one begins anew.
+   */
+  takeStored(after: Cursor, { entries, erased }: StoredEvents): void {
+    if (this.#isLive && erased > this.#erased) return this.close("behind")
+    if (this.#isLive && erased === this.#erased && this.#cursor !== null && reaches(this.#cursor, after)) {
+      this.#stored = entries
       return this.resume()
     }
     this.#hasMissed = true
@@ -200,6 +209,13 @@ export class Follower implements Following {
       cursor.ended = true
       this.#write({ type: "reply.ended", end }, cursor)
     }
+  }
+
+  #tellRemoval(event: Removal, cursor: Cursor): void {
+    if (event.count <= this.#erased) return
+    if (event.count > this.#erased + 1) return this.close("behind")
+    this.#erased = event.count
+    this.#write(event, cursor)
   }
 
   #write(event: ConversationEvent, cursor: Cursor): void {

@@ -107,12 +107,17 @@ export class LiveReplyLog implements ReplyLog {
 
   remove(conversationId: string, messageId: string, count: number): void {
     this.#conversations.get(conversationId)?.feed.removeMessage({ type: "message.removed", messageId, count })
-    this.#outbox?.tell(conversationId, { type: "removed", messageId, count })
+    this.#outbox?.erase(conversationId, { type: "removed", messageId, count })
   }
 
   drop(conversationId: string): void {
     this.#conversations.get(conversationId)?.feed.close("deleted")
     this.#outbox?.drop(conversationId)
+  }
+
+  look(conversationId: string): void {
+    this.#conversations.get(conversationId)?.needLook()
+    this.#outbox?.tell(conversationId, { type: "look" })
   }
 
   /** To be called a few times a second: looks after what was not told. */

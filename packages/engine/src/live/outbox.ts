@@ -12,13 +12,17 @@ const beatIntervalMs = 300
 /** Conversations remembered at most, of which something could not be told. */
 const maxLost = 10_000
 
+/** What could not be told, in order of weight: the heavier one counts. */
+const weights = { told: 0, erased: 1, dropped: 2 }
+type Lost = keyof typeof weights
+
 /** What this node tells the others. Nothing here waits for Redis, and nothing but conversation ids waits for its return. */
 export class Outbox {
   readonly #origin: string
   readonly #link: LiveLink
   readonly #open = new Set<OutgoingReply>()
   readonly #dirty = new Set<OutgoingReply>()
-  readonly #lost = new Map<string, "told" | "dropped">()
+  readonly #lost = new Map<string, Lost>()
   readonly #beatTimer: NodeJS.Timeout
   #flushTimer: NodeJS.Timeout | null = null
 
@@ -33,6 +37,14 @@ export class Outbox {
     const onLost = () => this.#lose(conversationId, "told")
     if (!this.#link.isUp) return onLost()
     this.#link.publish(channelOf(conversationId), encodeEntry(this.#origin, entry)).catch(onLost)
+  }
+
+  /** Takes the text of the last reply out of Redis, since it may be the one that was erased, and tells what happened. */
+  erase(conversationId: string, entry: LiveEntry): void {
+    const onLost = () => this.#lose(conversationId, "erased")
+    if (!this.#link.isUp) return onLost()
+    const payload = encodeEntry(this.#origin, entry)
+    this.#link.erase(streamKey(conversationId), [channelOf(conversationId), payload]).catch(onLost)
   }
 
   drop(conversationId: string): void {
@@ -93,6 +105,7 @@ export class Outbox {
     this.#lost.clear()
     for (const [conversationId, what] of lost) {
       if (what === "dropped") this.drop(conversationId)
+      else if (what === "erased") this.erase(conversationId, { type: "look" })
       else this.tell(conversationId, { type: "look" })
     }
   }
@@ -108,8 +121,9 @@ export class Outbox {
     }, coalesceMs)
   }
 
-  #lose(conversationId: string, what: "told" | "dropped"): void {
-    if (this.#lost.get(conversationId) === "dropped") return
-    if (this.#lost.size < maxLost) this.#lost.set(conversationId, what)
+  #lose(conversationId: string, what: Lost): void {
+    const known = this.#lost.get(conversationId)
+    if (known === undefined ? this.#lost.size < maxLost : weights[what] > weights[known])
+      this.#lost.set(conversationId, what)
   }
 }

@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto"
 import { Redis, type RedisOptions, type Result } from "ioredis"
-import { type AppendOutcome, appendLua, dropLua } from "./redis-script.ts"
+import { type AppendOutcome, appendLua, dropLua, eraseLua } from "./redis-script.ts"
 
 declare module "ioredis" {
   interface RedisCommander<Context> {
     grizzAppend(key: string, ...args: (string | number)[]): Result<AppendOutcome, Context>
     grizzDrop(key: string, ...args: (string | number)[]): Result<string, Context>
+    grizzErase(key: string, ...args: (string | number)[]): Result<string, Context>
   }
 }
 
@@ -60,6 +61,7 @@ export class RedisLink {
       scripts: {
         grizzAppend: { lua: appendLua, numberOfKeys: 1 },
         grizzDrop: { lua: dropLua, numberOfKeys: 1 },
+        grizzErase: { lua: eraseLua, numberOfKeys: 1 },
       },
     })
     this.#subscriber = new Redis(options.url, { ...connectionOptions, commandTimeout: commandTimeoutMs })
@@ -96,6 +98,10 @@ export class RedisLink {
 
   async drop(key: string, args: (string | number)[]): Promise<void> {
     await this.#run(() => this.#commands.grizzDrop(key, ...args))
+  }
+
+  async erase(key: string, args: (string | number)[]): Promise<void> {
+    await this.#run(() => this.#commands.grizzErase(key, ...args))
   }
 
   async publish(channel: string, payload: string): Promise<void> {

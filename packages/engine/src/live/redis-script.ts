@@ -43,4 +43,11 @@ redis.call('PUBLISH', ARGV[1], ARGV[2])
 return 'done'
 `
 
+/** Forgets the text of the stream, and keeps its highest id, which fences. ARGV: channel, payload. */
+export const eraseLua = `
+redis.call('XTRIM', KEYS[1], 'MAXLEN', '0')
+redis.call('PUBLISH', ARGV[1], ARGV[2])
+return 'done'
+`
+
 export type AppendOutcome = "done" | "fenced" | "behind"

@@ -180,8 +180,8 @@ export class SharedConversation {
 
   #takeStored(after: Cursor, stored: Awaited<ReturnType<StoredReader>>): void {
     // Its readers come back with their cursors, and get snapshots.
-    if (stored === null) return this.feed.close("too_slow")
-    this.feed.takeStored(after, stored.entries)
+    if (stored === null) return this.feed.close("behind")
+    this.feed.takeStored(after, stored)
     this.#remote.takeStored(stored)
   }
 

@@ -98,7 +98,10 @@ export class ChatService {
       const retried = await twice(() => replies.retry(userId, replyId, newReplyId, owner, contextMessages))
       if (retried === "not_found") throw new ChatError("not_found", "There is no such reply.")
       if (retried === "conflict")
-        throw new ChatError("conflict", "Only the newest reply can be tried again, once it has ended.")
+        throw new ChatError(
+          "conflict",
+          "Only the newest reply to a message that is there can be tried again, once it has ended.",
+        )
       if (retried.job !== null) runner.run(retried.job, beforeMs)
       return { replyId: newReplyId, messageId: retried.messageId }
     })
@@ -108,15 +111,24 @@ export class ChatService {
   async eraseMessage(userId: string, conversationId: string, messageId: string): Promise<void> {
     const { replies, runner, log, serial } = this.#options
     await serial.run(conversationId, async () => {
-      const erased = await replies.erase(userId, conversationId, messageId)
-      if (erased === null) throw new ChatError("not_found", "There is no such message.")
-      log.remove(conversationId, messageId, erased.count)
-      runner.stop(erased.stopped)
+      let mayBeDone = false
+      const erased = await twice((isRepeat) => {
+        mayBeDone = isRepeat
+        return replies.erase(userId, conversationId, messageId)
+      })
+      if (erased !== null) {
+        log.remove(conversationId, messageId, erased.count)
+        return runner.stop(erased.stopped)
+      }
+      // It may be gone by a call whose answer was lost, and then nobody was told.
+      log.look(conversationId)
+      if (!mayBeDone) throw new ChatError("not_found", "There is no such message.")
     })
   }
 
-  /** Lets go of a conversation that was deleted. */
-  conversationDeleted(conversationId: string): void {
+  /** Lets go of a conversation that was deleted. @param isCertain false: it may have been, by a call that nobody heard of */
+  conversationDeleted(conversationId: string, isCertain: boolean): void {
+    if (!isCertain) return this.#options.log.look(conversationId)
     this.#options.log.drop(conversationId)
     this.#options.runner.stopConversation(conversationId)
   }

@@ -71,7 +71,7 @@ export class ConversationReader {
     const { conversation, events, erased: erasedNow } = await this.#stored(userId, conversationId, cursor)
     if (events === null || erased !== erasedNow) return false
     sink.begin({ conversation, cursor, erased, snapshot: null })
-    following.begin(cursor, events.entries)
+    following.begin(cursor, events.entries, erased)
     return true
   }
 
@@ -85,7 +85,7 @@ export class ConversationReader {
     const entries = isProvable(cursor, view) ? replay(view) : null
     const isUnderWay = view.running !== null || view.queued.length > 0
     const { conversation, erased } = view
-    return { conversation, erased, events: entries && { entries, isUnderWay } }
+    return { conversation, erased, events: entries && { entries, isUnderWay, erased } }
   }
 
   async #beginAtSnapshot(
@@ -110,7 +110,7 @@ export class ConversationReader {
           }
     const snapshot = { messages: view.messages, reply, queued: view.queued }
     sink.begin({ conversation: view.conversation, cursor, erased: view.erased, snapshot })
-    following.begin(cursor, [])
+    following.begin(cursor, [], view.erased)
   }
 
   async #view(userId: string, conversationId: string, after: Cursor | null): Promise<ConversationView> {

@@ -3,6 +3,7 @@ import { ChatError } from "../core/errors.ts"
 import type { Conversation, Message } from "../domain.ts"
 import type { ConversationStore, MessageStore } from "../ports.ts"
 import { localDay, parseTimezone } from "./local-day.ts"
+import { twice } from "./twice.ts"
 
 /** The place of a row in the list of conversations. */
 export interface ListPlace {
@@ -20,14 +21,14 @@ export class ConversationService {
   readonly #conversations: ConversationStore
   readonly #messages: MessageStore
   readonly #clock: Clock
-  /** Told of every conversation that was deleted. */
-  readonly #onDelete: (conversationId: string) => void
+  readonly #onDelete: (conversationId: string, isCertain: boolean) => void
 
+  /** @param onDelete told of what was deleted, or may have been: then `isCertain` is false */
   constructor(
     conversations: ConversationStore,
     messages: MessageStore,
     clock: Clock,
-    onDelete: (conversationId: string) => void,
+    onDelete: (conversationId: string, isCertain: boolean) => void,
   ) {
     this.#conversations = conversations
     this.#messages = messages
@@ -64,8 +65,13 @@ export class ConversationService {
   }
 
   async delete(userId: string, conversationId: string): Promise<void> {
-    if (!(await this.#conversations.delete(userId, conversationId))) existing(null)
-    this.#onDelete(conversationId)
+    let isCertain = false
+    const isGone = await twice(async (isRepeat) => {
+      isCertain = await this.#conversations.delete(userId, conversationId)
+      return isCertain || isRepeat
+    })
+    this.#onDelete(conversationId, isCertain)
+    if (!isGone) existing(null)
   }
 
   /** The newest messages below position `before`, ascending. */

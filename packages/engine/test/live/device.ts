@@ -38,7 +38,7 @@ export class Device implements EventSink {
     this.following = following
     await following.ready
     if (this.following !== following) return
-    following.begin(this.cursor, ledger.after(this.cursor))
+    following.begin(this.cursor, ledger.after(this.cursor), ledger.erased)
   }
 
   stop(): void {
@@ -74,6 +74,7 @@ export class Device implements EventSink {
     if (event.type === "reply.started") this.#once(`started ${event.reply.id}`)
     if (event.type === "reply.restarted") this.texts.set(event.reply.id, "")
     if (event.type === "reply.delta") this.texts.set(event.replyId, this.#text(event.replyId) + event.text)
+    if (event.type === "message.removed") this.#once(`removed ${event.messageId}`)
     if (event.type !== "reply.ended") return
     this.#once(`ended ${event.end.replyId}`)
     const { replyId, message } = event.end

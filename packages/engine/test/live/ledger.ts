@@ -7,6 +7,8 @@ import type { Cursor, LogEntry, StoredReader } from "../../src/ports.ts"
 export class Ledger {
   readonly conversationId = randomUUID()
   readonly entries: LogEntry[] = []
+  /** Messages that were erased. */
+  erased = 0
   running: { reply: RunningReply; text: string } | null = null
   isDeleted = false
   reads = 0
@@ -65,6 +67,12 @@ export class Ledger {
     return end
   }
 
+  erase(id: string): void {
+    this.erased += 1
+    const idOf = (entry: LogEntry) => (entry.kind === "message" ? entry.message.id : entry.reply.id)
+    this.entries.splice(0, this.entries.length, ...this.entries.filter((entry) => idOf(entry) !== id))
+  }
+
   /** Everything after a cursor. */
   after(cursor: Cursor): LogEntry[] {
     const stored = this.entries.filter((entry) =>
@@ -76,6 +84,6 @@ export class Ledger {
   readonly read: StoredReader = async (after) => {
     this.reads += 1
     if (this.isDeleted) throw new ChatError("not_found", "There is no such conversation.")
-    return { entries: this.after(after), isUnderWay: this.running !== null }
+    return { entries: this.after(after), isUnderWay: this.running !== null, erased: this.erased }
   }
 }

@@ -144,4 +144,31 @@ describeTwoNodes("live replies of two nodes", (world) => {
     const kept = await server.admin.xrange(streamKey(ledger.conversationId), "-", "+")
     expect(JSON.stringify(kept)).not.toContain("private")
   })
+
+  test("an erased reply is removed from every device, and a reader that comes later hears nothing of its text", async () => {
+    const { server, nodes, ledger, near, far } = world()
+    const writer = world().begin(nodes[0])
+    writer.append("private")
+    world().finish(writer)
+    await far.hears("ended r1")
+    expect(JSON.stringify(await server.admin.xrange(streamKey(ledger.conversationId), "-", "+"))).toContain("private")
+    ledger.erase("r1")
+    nodes[0].log.remove(ledger.conversationId, "r1", ledger.erased)
+    await Promise.all([near.hears("removed r1"), far.hears("removed r1")])
+    expect(JSON.stringify(await server.admin.xrange(streamKey(ledger.conversationId), "-", "+"))).not.toContain(
+      "private",
+    )
+    far.stop()
+    const later = new Device()
+    await later.connect(nodes[1].log, ledger)
+    expect([...later.texts.values()].join("")).toBe("")
+    later.stop()
+    // The next reply goes its way.
+    await far.connect(nodes[1].log, ledger)
+    const next = world().begin(nodes[0], 2)
+    next.append("said")
+    await far.reads("r3", "said")
+    world().finish(next)
+    await far.hears("ended r3")
+  })
 })

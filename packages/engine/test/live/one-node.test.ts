@@ -17,7 +17,7 @@ describe("on one node, what nobody told is read from the database", () => {
     log = new LiveReplyLog({ connect: null, onRestless: () => (urgent += 1), now: () => nowMs })
     ledger = new Ledger()
     device = new Device()
-    log.follow(ledger.conversationId, device, ledger.read).begin(beginning, [])
+    log.follow(ledger.conversationId, device, ledger.read).begin(beginning, [], 0)
   })
 
   async function pass(ms: number): Promise<void> {

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest"
 import { openRedisNode } from "../support/redis-nodes.ts"
 import type { RedisServer } from "../support/redis-server.ts"
+import { streamKey } from "../../src/live/redis-script.ts"
 import { Device } from "./device.ts"
 import { describeTwoNodes } from "./two-nodes.ts"
 
@@ -150,5 +151,22 @@ describeTwoNodes("two nodes when Redis", (world) => {
     await alone.isNow("up")
     expect(alone.log.trouble).toBeNull()
     alone.close()
+  })
+
+  test("is away while a message is erased: readers elsewhere begin anew, and its text goes when it is back", async () => {
+    const { server, nodes, ledger, far } = world()
+    const writer = world().begin(nodes[0])
+    writer.append("private")
+    world().finish(writer)
+    await far.hears("ended r1")
+    server.freeze()
+    await Promise.all(nodes.map((node) => node.isNow("down")))
+    ledger.erase("r1")
+    nodes[0].log.remove(ledger.conversationId, "r1", ledger.erased)
+    await far.until(() => far.closed === "behind")
+    server.thaw()
+    await Promise.all(nodes.map((node) => node.isNow("up")))
+    const kept = async () => JSON.stringify(await server.admin.xrange(streamKey(ledger.conversationId), "-", "+"))
+    await expect.poll(kept, { timeout: 5000 }).not.toContain("private")
   })
 })

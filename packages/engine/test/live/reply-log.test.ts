@@ -46,14 +46,14 @@ for (const { name, isMissing, server, open } of kinds) {
       const ledger = new Ledger()
       const first = new Device()
       const following = log.follow(ledger.conversationId, first, ledger.read)
-      following.begin(beginning, [])
+      following.begin(beginning, [], 0)
       log.announce(ledger.message(0), "r1", true)
       const writer = log.start(ledger.reply(1))
       writer.append("Hel")
       following.stop()
       writer.append("lo ")
       const second = new Device()
-      log.follow(ledger.conversationId, second, ledger.read).begin(first.cursor, [])
+      log.follow(ledger.conversationId, second, ledger.read).begin(first.cursor, [], 0)
       writer.append("bear")
       writer.end(ledger.endOf(ledger.reply(1), writer.text))
       expect(first.texts.get("r1")).toBe("Hel")
@@ -70,7 +70,7 @@ for (const { name, isMissing, server, open } of kinds) {
       writer.append("all of it")
       writer.end(ledger.endOf(ledger.reply(1), writer.text))
       // The database was read before the message came.
-      following.begin(beginning, [])
+      following.begin(beginning, [], 0)
       expect(reader.events).toEqual(["said m0", "started r1", "ended r1"])
       expect(reader.texts.get("r1")).toBe("all of it")
     })
@@ -87,7 +87,7 @@ for (const { name, isMissing, server, open } of kinds) {
         { kind: "message", message: ledger.message(0), replyId: "r1" },
         { kind: "end", reply: ledger.reply(1), end: ledger.endOf(ledger.reply(1), "once") },
       ]
-      following.begin(beginning, stored)
+      following.begin(beginning, stored, 0)
       expect(reader.events).toEqual(["said m0", "started r1", "ended r1"])
       expect(reader.texts.get("r1")).toBe("once")
     })
@@ -95,7 +95,7 @@ for (const { name, isMissing, server, open } of kinds) {
     test("a new attempt drops the text so far, and the late writer of the old one is not heard", () => {
       const ledger = new Ledger()
       const reader = new Device()
-      log.follow(ledger.conversationId, reader, ledger.read).begin(beginning, [])
+      log.follow(ledger.conversationId, reader, ledger.read).begin(beginning, [], 0)
       log.announce(ledger.message(0), "r1", true)
       const late = log.start(ledger.reply(1, 1))
       late.append("first try")
@@ -111,7 +111,7 @@ for (const { name, isMissing, server, open } of kinds) {
       const ledger = new Ledger()
       const slow = new Device()
       slow.room = 2
-      log.follow(ledger.conversationId, slow, ledger.read).begin(beginning, [])
+      log.follow(ledger.conversationId, slow, ledger.read).begin(beginning, [], 0)
       log.announce(ledger.message(0), "r1", true)
       const writer = log.start(ledger.reply(1))
       for (let piece = 0; piece < 16; piece++) writer.append("x".repeat(64 * 1024))
@@ -125,7 +125,7 @@ for (const { name, isMissing, server, open } of kinds) {
       const slow = new Device()
       slow.room = 1
       const following = log.follow(ledger.conversationId, slow, ledger.read)
-      following.begin(beginning, [])
+      following.begin(beginning, [], 0)
       const writer = begin(log, ledger, 0)
       const say = (place: number) =>
         log.announce({ ...ledger.message(2 * place + 2), content: "x".repeat(100_000) }, `r${2 * place + 3}`, false)
@@ -143,7 +143,7 @@ for (const { name, isMissing, server, open } of kinds) {
     test("nothing is held once replies have ended and readers have gone", () => {
       const ledger = new Ledger()
       const following = log.follow(ledger.conversationId, new Device(), ledger.read)
-      following.begin(beginning, [])
+      following.begin(beginning, [], 0)
       log.announce(ledger.message(0), "r1", true)
       const writer = log.start(ledger.reply(1))
       following.stop()
@@ -177,7 +177,7 @@ for (const { name, isMissing, server, open } of kinds) {
             reader.stop()
             reader.room = room
             reader.following = log.follow(ledger.conversationId, reader, ledger.read)
-            reader.following.begin(reader.cursor, [...ledger.entries])
+            reader.following.begin(reader.cursor, [...ledger.entries], 0)
           }
           for (const index of readers.keys()) connect(index, 4)
           let position = 0

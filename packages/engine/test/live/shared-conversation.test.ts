@@ -39,7 +39,7 @@ describe.skipIf(isMissing)(`the database is asked${isMissing ? ": no redis-serve
   async function join(cursor = beginning) {
     const following = conversation.follow(device, ledger.read)
     await following.ready
-    following.begin(cursor, [])
+    following.begin(cursor, [], 0)
     return following
   }
   const isDueAfter = (ms: number) => conversation.isLookDue(performance.now() + ms)
@@ -97,7 +97,7 @@ describe.skipIf(isMissing)(`the database is asked${isMissing ? ": no redis-serve
 
   test("for a reader that could not wait for Redis, once more than for the others", async () => {
     const following = conversation.follow(device, ledger.read)
-    following.begin(beginning, [])
+    following.begin(beginning, [], 0)
     await following.ready
     expect(isDueAfter(0)).toBe(true)
     ledger.say(0)
@@ -135,7 +135,7 @@ describe.skipIf(isMissing)(`the database is asked${isMissing ? ": no redis-serve
     const slow = new Device()
     slow.room = 1
     const following = conversation.follow(slow, ledger.read)
-    following.begin(beginning, [])
+    following.begin(beginning, [], 0)
     announce(0)
     // The other reader is given what was stored, and this one is full.
     ledger.say(2)
@@ -159,10 +159,10 @@ describe.skipIf(isMissing)(`the database is asked${isMissing ? ": no redis-serve
       return stored
     })
     await following.ready
-    following.begin({ ...beginning, message: 2 }, [])
+    following.begin({ ...beginning, message: 2 }, [], 0)
     const looked = conversation.look()
     const later = new Device()
-    conversation.follow(later, ledger.read).begin(beginning, [])
+    conversation.follow(later, ledger.read).begin(beginning, [], 0)
     answer()
     await looked
     expect(device.events).toEqual(["said m4"])
@@ -180,9 +180,9 @@ describe.skipIf(isMissing)(`the database is asked${isMissing ? ": no redis-serve
     const behind = new Device()
     const following = conversation.follow(behind, async () => null)
     await following.ready
-    following.begin(beginning, [])
+    following.begin(beginning, [], 0)
     await conversation.look()
-    expect(behind.closed).toBe("too_slow")
+    expect(behind.closed).toBe("behind")
   })
 
   test("not for a piece that comes while the stream is read: it waits for what is before it", async () => {

@@ -25,7 +25,8 @@ export class AuditedLog implements ReplyLog {
   announce(message: Message, replyId: string, foundIdle: boolean): void {
     const { store, world } = this.#ledger
     const stored = store.conversation(message.conversationId)?.messages.find(({ id }) => id === message.id)
-    world.check(stored?.position === message.position, () => `message ${message.id} was announced before its commit`)
+    const isStored = stored?.position === message.position || this.#ledger.erased.has(message.id)
+    world.check(isStored, () => `message ${message.id} was announced before its commit`)
     world.check(store.reply(replyId)?.messageId === message.id, () => `message ${message.id} has another reply`)
     this.#log.announce(message, replyId, foundIdle)
   }
@@ -72,6 +73,10 @@ export class AuditedLog implements ReplyLog {
     this.#log.drop(conversationId)
   }
 
+  look(conversationId: string): void {
+    this.#log.look(conversationId)
+  }
+
   #checkAppend(reply: RunningReply): void {
     const { owner, isClockSound } = this.#life
     const ledger = this.#ledger
@@ -83,7 +88,7 @@ export class AuditedLog implements ReplyLog {
     const { store, world } = this.#ledger
     const { id, conversationId, content, status } = end.message
     const stored = store.conversation(conversationId)?.messages.find((message) => message.id === id)
-    const isStored = stored?.content === content && stored.status === status
+    const isStored = (stored?.content === content && stored.status === status) || this.#ledger.erased.has(id)
     world.check(isStored, () => `${id}: an end was announced that is not saved`)
     world.check(store.reply(id)?.attempt === end.attempt, () => `${id}: an end of another attempt`)
   }

@@ -66,6 +66,16 @@ const clients: Command[] = [
       ),
   },
   {
+    name: "erase",
+    weight: 0.4,
+    run: (all) =>
+      using(
+        all.world.random.pick(all.store.conversations.flatMap(({ messages }) => messages)),
+        ({ conversationId, id }) =>
+          using(all.world.random.pick(all.processes), (process) => all.sender.erase(process, conversationId, id)),
+      ),
+  },
+  {
     name: "connect",
     weight: 5,
     run: (all) =>

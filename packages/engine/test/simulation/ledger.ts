@@ -47,6 +47,8 @@ export class Ledger {
    * comes after that, so that a message may come on the other side of a reply's begin or end.
    */
   readonly uncertain = new Set<string>()
+  /** Ids of messages whose text must be nowhere. */
+  readonly erased = new Set<string>()
   /** Called with what a commit changed for readers; `owner` tells it to its own. */
   onChange: (conversationId: string, owner: string) => void = () => {}
 
@@ -87,6 +89,12 @@ export class Ledger {
         return this.#heartbeatCommitted(owner, parameters[1] as HeldReply[], result as Heartbeat)
       case "takeOver":
         return this.#takeOverCommitted(owner, result as TakenOver)
+      case "erase": {
+        const [, conversationId, messageId] = parameters as [string, string, string]
+        this.seen.add("a message was erased")
+        this.erased.add(messageId)
+        return this.onChange(conversationId, owner)
+      }
       case "retry":
         if (typeof result === "string") return
         return this.#retryCommitted(owner, result as Retried)
@@ -123,7 +131,10 @@ export class Ledger {
     const { world, store } = this
     for (const [messageId, replyId] of this.#accepted) {
       const rows = store.conversations.flatMap(({ messages }) => messages).filter(({ id }) => id === messageId)
-      world.check(rows.length === 1, () => `message ${messageId} is stored ${rows.length} times`)
+      world.check(
+        rows.length === (this.erased.has(messageId) ? 0 : 1),
+        () => `message ${messageId} is stored ${rows.length} times`,
+      )
       world.check(this.#ended.has(replyId), () => `reply ${replyId} has no end`)
     }
     for (const reply of store.replies) {
@@ -137,7 +148,8 @@ export class Ledger {
       )
       world.check(reply.calls <= this.#maxCalls, () => `reply ${reply.id}: ${reply.calls} calls counted`)
     }
-    for (const { id, messages, replies } of store.conversations) {
+    for (const { id, messages, replies, erased } of store.conversations) {
+      if (erased > 0) continue
       const asked = messages.filter(({ role }) => role === "user")
       const positions = [...asked, ...replies].map(({ position }) => position)
       world.check(new Set(positions).size === positions.length, () => `${id}: two things at one position`)
@@ -179,6 +191,8 @@ export class Ledger {
       this.onChange(reply.conversationId, owner)
     } else {
       const isSame = before.status === end.status && before.text === end.message.content
+      // The text of an erased one is not said again.
+      if (this.erased.has(reply.id)) return
       this.seen.add("an end was saved again")
       world.check(isSame, () => `${reply.id}: another end than the first`)
     }

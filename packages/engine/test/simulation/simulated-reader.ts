@@ -26,6 +26,7 @@ export class SimulatedReader {
   readonly #told: ToldConversation
   #connection: Connection | null = null
   #cursor: Cursor | null = null
+  #erased = 0
 
   constructor(ledger: Ledger, userId: string, conversationId: string, name: string) {
     this.conversationId = conversationId
@@ -73,6 +74,7 @@ export class SimulatedReader {
     const whole = { message: Number.MAX_SAFE_INTEGER, reply: Number.MAX_SAFE_INTEGER, ended: true }
     this.#told.checkComplete(whole)
     this.#told.checkOrder()
+    this.#told.checkErased()
   }
 
   async #follow(connection: Connection, after: string | null): Promise<void> {
@@ -105,13 +107,15 @@ export class SimulatedReader {
   #take(sent: Sent): void {
     if ("beginning" in sent) {
       this.#cursor = sent.beginning.cursor
+      this.#erased = sent.beginning.erased
       return this.#told.begin(sent.beginning)
     }
     this.#cursor = sent.cursor
+    if (sent.event.type === "message.removed") this.#erased = sent.event.count
     this.#told.take(sent.event, sent.cursor)
   }
 
   #encoded(cursor: Cursor): string {
-    return encodeCursor(cursorPrefix(this.conversationId), cursor)
+    return encodeCursor(cursorPrefix(this.conversationId, this.#erased), cursor)
   }
 }

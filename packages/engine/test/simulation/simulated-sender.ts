@@ -63,6 +63,16 @@ export class SimulatedSender {
     this.#request(process, () => process.chat.stop(this.#userId, replyId))
   }
 
+  erase(process: SimulatedProcess, conversationId: string, messageId: string): void {
+    this.#request(process, async () => {
+      try {
+        await process.chat.eraseMessage(this.#userId, conversationId, messageId)
+      } catch (error) {
+        if (!(error instanceof ChatError && error.code === "not_found")) throw error
+      }
+    })
+  }
+
   retry(process: SimulatedProcess, replyId: string): void {
     this.#request(process, async () => {
       try {

@@ -16,6 +16,7 @@ const seeds =
 const rare = [
   "a commit's outcome stayed unknown",
   "a late end was refused",
+  "a message was erased",
   "a reader resumed",
   "a reader saw a reply restart",
   "a reply was ended for its owner",

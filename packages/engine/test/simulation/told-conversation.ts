@@ -68,13 +68,16 @@ export class ToldConversation {
       case "reply.ended": {
         const { replyId, message } = event.end
         const reply = this.#live(replyId, event.type)
-        this.#check(reply.text === message.content, () => `${replyId} reads "${reply.text}", ends "${message.content}"`)
+        const isWhole = reply.text === message.content || this.#ledger.erased.has(replyId)
+        this.#check(isWhole, () => `${replyId} reads "${reply.text}", ends "${message.content}"`)
         reply.isEnded = true
         this.#order.push(`ended ${replyId}`)
         break
       }
       case "message.removed":
-        this.#check(false, () => `${event.messageId} was removed, and nobody erases here`)
+        this.#check(this.#ledger.erased.has(event.messageId), () => `${event.messageId} was removed, and is stored`)
+        this.#messages.delete(event.messageId)
+        this.#replies.delete(event.messageId)
     }
     this.checkComplete(cursor)
   }
@@ -107,6 +110,12 @@ export class ToldConversation {
     this.#ledger.seen.add("a commit's outcome stayed unknown")
     this.#checkOrderOf(this.#order.filter(isMessage))
     this.#checkOrderOf(this.#order.filter((what) => !isMessage(what)))
+  }
+
+  /** What was erased is not shown any more. */
+  checkErased(): void {
+    for (const id of [...this.#messages.keys(), ...this.#replies.keys()])
+      this.#check(!this.#ledger.erased.has(id), () => `${id} was erased, and is still shown`)
   }
 
   #checkOrderOf(told: string[]): void {

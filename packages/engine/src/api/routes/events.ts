@@ -54,7 +54,8 @@ export function eventRoutes(options: EventRouteOptions): FastifyPluginAsyncZod {
         "5xx": problem,
       },
     }
-    app.get("/conversations/:id/events", { schema }, async (request, reply) => {
+    // Without an answer to HEAD, which would have no end.
+    app.get("/conversations/:id/events", { schema, exposeHeadRoute: false }, async (request, reply) => {
       const { userId, signedInUntil, params, query, headers } = request
       const session = expiry.open({ userId, expiresAt: signedInUntil }, parseId(params.id, "conversation"))
       const lastEventId = headers["last-event-id"]

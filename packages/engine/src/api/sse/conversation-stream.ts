@@ -1,4 +1,4 @@
-import type { ConversationEvent, Cursor } from "../../ports.ts"
+import type { ConversationEvent, Cursor, ReaderEnd } from "../../ports.ts"
 import type { Beginning, ReaderSink } from "../../services/conversation-reader.ts"
 import type { Session, SessionHolder } from "../session.ts"
 import { FrameEncoder, frame } from "../wire.ts"
@@ -27,7 +27,7 @@ export class ConversationStream implements ReaderSink, SessionHolder {
     return this.#stream.write(this.#encoder.event(event, cursor), this.#encoder.cursor(cursor))
   }
 
-  close(reason: "deleted" | "too_slow"): void {
+  close(reason: ReaderEnd): void {
     if (reason === "too_slow") this.#stream.endSlowReader()
     else this.#stream.end()
   }

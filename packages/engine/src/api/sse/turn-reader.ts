@@ -1,5 +1,5 @@
 import type { Message, ReplyEnd, RunningReply } from "../../domain.ts"
-import type { ConversationEvent, Cursor, StoredTurn } from "../../ports.ts"
+import type { ConversationEvent, Cursor, ReaderEnd, StoredTurn } from "../../ports.ts"
 import type { Beginning, ReaderSink } from "../../services/conversation-reader.ts"
 
 /** Who hears a turn: from its `message.added` to its `reply.ended`. */
@@ -9,7 +9,7 @@ export interface TurnAudience {
   /** False: full, until the reader of the conversation is resumed. */
   write(event: ConversationEvent, cursor: Cursor): boolean
   /** The conversation's reader is over, and the turn's end was not heard. */
-  close(reason: "deleted" | "too_slow"): void
+  close(reason: ReaderEnd): void
 }
 
 /**
@@ -42,7 +42,7 @@ export class TurnReader implements ReaderSink {
     return this.#belongs(event) ? this.#audience.write(event, cursor) : true
   }
 
-  close(reason: "deleted" | "too_slow"): void {
+  close(reason: ReaderEnd): void {
     this.#audience.close(reason)
   }
 

@@ -1,4 +1,4 @@
-import type { ConversationEvent, Cursor } from "../../ports.ts"
+import type { ConversationEvent, Cursor, ReaderEnd } from "../../ports.ts"
 import { FrameEncoder } from "../wire.ts"
 import type { EventStream } from "./event-stream.ts"
 import type { TurnAudience } from "./turn-reader.ts"
@@ -23,7 +23,7 @@ export class TurnStream implements TurnAudience {
     return hasRoom
   }
 
-  close(reason: "deleted" | "too_slow"): void {
+  close(reason: ReaderEnd): void {
     if (reason === "too_slow") this.#stream.endSlowReader()
     else this.#stream.end()
   }

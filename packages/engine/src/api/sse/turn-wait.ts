@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http"
 import { ChatError } from "../../core/errors.ts"
 import type { Message } from "../../domain.ts"
-import type { ConversationEvent } from "../../ports.ts"
+import type { ConversationEvent, ReaderEnd } from "../../ports.ts"
 import type { LongAnswer } from "./long-answers.ts"
 import type { TurnAudience } from "./turn-reader.ts"
 
@@ -39,8 +39,12 @@ export class TurnWait implements TurnAudience, LongAnswer {
     return true
   }
 
-  close(): void {
-    this.#turn.reject(new ChatError("not_found", "The conversation was deleted."))
+  close(reason: ReaderEnd): void {
+    const isDeleted = reason === "deleted"
+    const sentence = isDeleted
+      ? "The conversation was deleted."
+      : "The reply cannot be followed now. Send the same again."
+    this.#turn.reject(new ChatError(isDeleted ? "not_found" : "unavailable", sentence))
   }
 
   beat(): void {}

@@ -1,5 +1,5 @@
 import { closeCodes } from "@grizz/protocol/constants"
-import type { TokenVerifier } from "../../ports.ts"
+import type { ReaderEnd, TokenVerifier } from "../../ports.ts"
 import type { ChatService } from "../../services/chat-service.ts"
 import type { ReaderSink } from "../../services/conversation-reader.ts"
 import type { Session, SessionHolder } from "../session.ts"
@@ -19,8 +19,9 @@ export interface ConnectionOptions {
 }
 
 /** Ends a connection whose reader is over. */
-export function closeReader(socket: Socket, reason: "deleted" | "too_slow"): void {
+export function closeReader(socket: Socket, reason: ReaderEnd): void {
   if (reason === "too_slow") socket.endSlowReader()
+  else if (reason === "behind") socket.close(closeCodes.restarting, "come back with your cursor")
   else socket.close(closeCodes.notFound, "the conversation was deleted")
 }
 

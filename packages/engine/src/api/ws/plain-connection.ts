@@ -1,5 +1,5 @@
 import { messageContent } from "@grizz/protocol"
-import type { ConversationEvent, Cursor } from "../../ports.ts"
+import type { ConversationEvent, Cursor, ReaderEnd } from "../../ports.ts"
 import type { Beginning } from "../../services/conversation-reader.ts"
 import { publicError } from "../problems.ts"
 import { replyError } from "../wire.ts"
@@ -51,7 +51,8 @@ export class PlainConnection implements Connection {
     }
   }
 
-  close(reason: "deleted" | "too_slow"): void {
+  close(reason: ReaderEnd): void {
+    if (reason === "behind") this.interrupt()
     closeReader(this.#options.socket, reason)
   }
 
