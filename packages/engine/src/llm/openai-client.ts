@@ -3,7 +3,7 @@ import { type Clock, systemClock } from "../core/clock.ts"
 import type { LlmClient, ModelRequest, ModelResult } from "../ports.ts"
 import { CompletionCall, type CompletionCallOptions, type ModelTimeouts } from "./completion-call.ts"
 import { ModelConnections } from "./model-connections.ts"
-import { ReadHold } from "./read-hold.ts"
+import { ReadHold, type ReadHoldOptions } from "./read-hold.ts"
 
 export interface OpenAiClientOptions {
   /** Of any OpenAI-compatible endpoint, with its version: `https://api.openai.com/v1`. A query is kept. */
@@ -19,6 +19,8 @@ export interface OpenAiClientOptions {
    * and up to the first text of each, nothing is. 0 holds nothing ever. 60 by default.
    */
   maxHoldMs?: number
+  /** The timer of the holds. Default: the process's. */
+  every?: ReadHoldOptions["every"]
   clock?: Clock
 }
 
@@ -44,7 +46,7 @@ export function openaiClient(options: OpenAiClientOptions): ClosableLlmClient {
   const { connectMs, idleMs } = options.timeouts
   const maxMs = Math.min(options.maxHoldMs ?? maxHoldMsDefault, Math.floor(idleMs * holdShareOfIdle))
   // The call's own limits count; the connections' lets go of one that nobody waits for any more.
-  const connections = new ModelConnections(new ReadHold({ maxMs }), connectMs)
+  const connections = new ModelConnections(new ReadHold({ maxMs, every: options.every }), connectMs)
   const pool = new Pool(url.origin, { allowH2: false, keepAliveTimeout, connect: connections.connect })
   const callOptions: CompletionCallOptions = {
     model: options.model,

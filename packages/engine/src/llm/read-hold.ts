@@ -7,7 +7,7 @@ export interface ReadHoldOptions {
   /** Longest hold, in whole ms; 0 holds nothing. */
   maxMs: number
   /** Calls `tick` every `intervalMs` until what it returns is called. Default: one of the process's timers. */
-  every?: (intervalMs: number, tick: () => void) => () => void
+  every?: ((intervalMs: number, tick: () => void) => () => void) | undefined
 }
 
 /** Up to so many answers at once nothing is held: there is little to save. */

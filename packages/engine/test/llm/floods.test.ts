@@ -1,0 +1,79 @@
+import { setImmediate as nextTurn } from "node:timers/promises"
+import { afterEach, describe, expect, test } from "vitest"
+import { clientOf, runModel } from "../support/model-run.ts"
+import { type ModelCall, startModelServer } from "../support/model-server.ts"
+import { answer, done, finish, text } from "../support/model-stream.ts"
+
+const closers: (() => Promise<void>)[] = []
+const patient = { connectMs: 60_000, firstTokenMs: 60_000, idleMs: 60_000, totalMs: 60_000 }
+
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close()
+})
+
+async function serverOf(respond: (call: ModelCall) => void | Promise<void>): Promise<string> {
+  const server = await startModelServer(respond)
+  closers.push(() => server.close())
+  return server.baseUrl
+}
+
+/** As fast as the client reads, until it hangs up. */
+async function flood(call: ModelCall, bytes: string): Promise<void> {
+  call.begin()
+  while (await call.write(bytes)) await nextTurn()
+}
+
+/** The same with each byte in an HTTP chunk of its own. */
+async function floodByBytes(call: ModelCall, bytes: string): Promise<void> {
+  const chunks = Array.from(Buffer.from(bytes), (byte) => `1\r\n${String.fromCodePoint(byte)}\r\n`).join("")
+  call.begin()
+  const isOver = call.closed.then(() => true)
+  while (!(await Promise.race([isOver, nextTurn(false)]))) call.writeRaw(chunks)
+}
+
+describe("while one model floods, the others' answers come in", () => {
+  test.each<[string, (call: ModelCall) => Promise<void>]>([
+    ["with comments", (call) => flood(call, ": ping\n\n".repeat(8192))],
+    ["with events that say nothing", (call) => flood(call, text("").repeat(256))],
+    ["with comments, one byte a chunk", (call) => floodByBytes(call, ": ping\n\n".repeat(512))],
+  ])("%s", async (_, respond) => {
+    const llm = clientOf(await serverOf(respond), { timeouts: patient })
+    const other = clientOf(await serverOf((call) => call.begin().end(answer("Hi"))))
+    const abort = new AbortController()
+    const flooded = runModel(llm, { signal: abort.signal })
+    for (let turn = 0; turn < 50; turn++) expect((await runModel(other)).text).toBe("Hi")
+    const reason = new Error("enough")
+    abort.abort(reason)
+    expect((await flooded).error).toBe(reason)
+    await Promise.all([llm.close(), other.close()])
+  })
+
+  test("with text, which ends at the limit of its length", async () => {
+    const llm = clientOf(await serverOf((call) => flood(call, text("flood").repeat(256))))
+    const other = clientOf(await serverOf((call) => call.begin().end(answer("Hi"))))
+    const flooded = runModel(llm)
+    for (let turn = 0; turn < 50; turn++) expect((await runModel(other)).text).toBe("Hi")
+    const { error, text: given } = await flooded
+    expect(error).toMatchObject({ code: "model_invalid" })
+    expect(given.length).toBeLessThanOrEqual(1024 * 1024)
+    await Promise.all([llm.close(), other.close()])
+  })
+})
+
+test("what is parsed before others have their turn is bounded, whatever has arrived", async () => {
+  const bytes = (text("x".repeat(1000)) + text("y".repeat(1000))).repeat(300)
+  const baseUrl = await serverOf((call) => call.begin().end(bytes + finish() + done))
+  const llm = clientOf(baseUrl)
+  let inThisTurn = 0
+  let most = 0
+  const run = await runModel(llm, {
+    onText: (piece) => {
+      if (inThisTurn === 0) setImmediate(() => (inThisTurn = 0))
+      inThisTurn += piece.length
+      most = Math.max(most, inThisTurn)
+    },
+  })
+  expect(run.text).toHaveLength(600_000)
+  expect(most).toBeLessThanOrEqual(64 * 1024)
+  await llm.close()
+})
