@@ -1,7 +1,8 @@
 -- One conversation at a time, so that a node can do it in its turn among the conversation's other commits. Takes over
 -- what no living node produces: goes on with a new attempt while there are model calls left, else ends it with the text
 -- that was saved; then starts what was queued behind it. Null where there is nothing to take. Never waits for a row:
--- what another node or a heartbeat holds at this moment is alive, or comes in the next sweep.
+-- what another node or a heartbeat holds at this moment is alive, or comes in the next sweep. An owner that asks again,
+-- because the first answer was lost, gets the reply that it took.
 create function grizz.take_over_conversation(
   p_conversation uuid, p_owner text, p_lease interval, p_earlier integer, p_calls_max integer
 ) returns json
@@ -23,7 +24,11 @@ begin
     where r.conversation_id = p_conversation and r.status = 'running' and r.lease_until < clock_timestamp()
     for update skip locked;
     if not found then
-      return null;
+      select r.* into late from grizz.replies r
+      where r.conversation_id = p_conversation and r.status = 'running' and r.lease_owner = p_owner;
+      return case when found then json_build_object(
+        'conversation_id', p_conversation, 'ended', null, 'next', grizz.job_of(late, p_earlier)
+      ) end;
     end if;
     -- Always a new attempt: the owner that lost it may still hold text that nobody else has seen.
     if late.stop_requested_at is null and late.calls < p_calls_max then

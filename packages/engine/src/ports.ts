@@ -169,7 +169,8 @@ export interface ReplyStore {
   /**
    * Takes over, as a new attempt, the conversation's reply whose lease has run out: it goes on while fewer than `maxCalls`
    * model calls were begun for it, else it is ended with the text that was saved (`stopped` where a stop was asked for,
-   * else `failed` with `interrupted`) and the next one begins. Null when there is nothing to take, or another is at it.
+   * else `failed` with `interrupted`) and the next one begins. Null when there is nothing to take, or another is at it. The
+   * same owner again gets the reply that it took.
    */
   takeOver(conversationId: string, owner: string, contextMessages: number, maxCalls: number): Promise<TakenOver | null>
   /** Null when the reply is not the user's. */

@@ -2,6 +2,7 @@ import type { Logger } from "../core/logger.ts"
 import type { ReplyLog, ReplyStore } from "../ports.ts"
 import type { ReplyRunner } from "./reply-runner.ts"
 import type { Serial } from "./serial.ts"
+import { twice } from "./twice.ts"
 
 export interface ReplySweepOptions {
   replies: ReplyStore
@@ -53,7 +54,7 @@ export class ReplySweep {
     const { replies, runner, owner, contextMessages, maxCalls, log, logger, now } = this.#options
     if (runner.isDraining) return
     const beforeMs = now()
-    const taken = await replies.takeOver(conversationId, owner, contextMessages, maxCalls)
+    const taken = await twice(() => replies.takeOver(conversationId, owner, contextMessages, maxCalls))
     if (taken === null) return
     const { ended, next } = taken
     if (ended !== null) {

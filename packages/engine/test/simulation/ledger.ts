@@ -225,6 +225,7 @@ export class Ledger {
   }
 
   #takeOverCommitted(owner: string, { ended, next }: TakenOver): void {
+    if (ended === null && next !== null && this.isHeldBy(next.reply, owner)) return
     if (ended !== null) {
       this.#checkLate(ended.reply)
       this.#grants.set(ended.reply.id, { reply: ended.reply, owner, leaseUntilMs: 0 })

@@ -144,7 +144,10 @@ export class MemoryReplyStore implements ReplyStore {
 
   async takeOver(conversationId: string, owner: string, limit: number, maxCalls: number): Promise<TakenOver | null> {
     const conversation = this.#conversations.get(conversationId)
-    if (conversation === undefined || !this.#isLate(conversation)) return null
+    if (conversation === undefined) return null
+    const mine = conversation.replies.find((reply) => reply.status === "running" && reply.owner === owner)
+    if (mine !== undefined && !this.#isLate(conversation)) return { ended: null, next: this.#job(mine, limit) }
+    if (!this.#isLate(conversation)) return null
     const late = conversation.replies.find(({ status }) => status === "running")
     if (late !== undefined && !late.isStopRequested && late.calls < maxCalls) {
       late.text = ""
