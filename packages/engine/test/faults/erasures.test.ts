@@ -52,5 +52,33 @@ describe.skipIf(missing !== null)(
       },
       within,
     )
+
+    test.each([
+      {
+        without: "the other node has no Redis",
+        cut: async () => stage.second.redis.refuse(),
+        heal: async () => undefined,
+      },
+      { without: "no node has Redis", cut: () => stage.redis.kill(), heal: () => stage.redis.restart() },
+    ])(
+      "while $without: the device elsewhere is told too, or begins anew without it",
+      async ({ cut, heal }) => {
+        const devices = await begin()
+        await cut()
+        expect((await here.request("DELETE", devices.path)).status).toBe(204)
+        expect((await devices.here.next("message.removed")).message_id).toBe(devices.id)
+        const closed = devices.there.closed.then(({ code }) => code)
+        // Who is closed hears no more frames.
+        const removed = devices.there.next("message.removed").then(
+          ({ message_id }) => message_id,
+          () => closed,
+        )
+        await heal()
+        expect([devices.id, 1012]).toContain(await Promise.race([removed, closed]))
+        const again = await there.connect(conversationId, devices.cursor)
+        expect(again.frames[0]).toMatchObject({ messages: [{ content: "noted" }], reply: null })
+      },
+      within,
+    )
   },
 )
