@@ -100,7 +100,11 @@ function openLog(redisUrl: string | null, logger: Logger): Promise<OpenReplyLog>
     if (isUp) logger.info("Redis answers: replies are shared between nodes")
     else logger.warn({ err: error }, "Redis does not answer: readers on other nodes are served from the database")
   }
-  return openReplyLog({ redisUrl, onChange })
+  const onRefusal = (error: Error | null) => {
+    if (error === null) logger.info("Redis stores again")
+    else logger.warn({ err: error }, "Redis refuses to store: readers on other nodes are served from the database")
+  }
+  return openReplyLog({ redisUrl, onChange, onRefusal })
 }
 
 /** Joins the rooms. The only file that sees all of them. */
@@ -189,7 +193,10 @@ export async function compose(
 /** Without Redis a node serves on, from the database. */
 async function redisCheck({ trouble }: LiveReplyLog): Promise<void> {
   if (trouble !== null)
-    throw new ChatError("unavailable", "Redis does not answer: readers are served from the database.")
+    throw new ChatError(
+      "unavailable",
+      "Redis does not answer, or does not store: readers on other nodes are served from the database.",
+    )
 }
 
 async function beat(runner: ReplyRunner, sweep: ReplySweep): Promise<void> {

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto"
 import { Redis } from "ioredis"
 import { isLoopbackBind } from "../core/loopback.ts"
 import { type Finding, fail, ok, reasonOf, warn } from "./finding.ts"
@@ -22,12 +23,43 @@ export async function redisFindings(url: string | null): Promise<Finding[]> {
   try {
     await redis.connect()
     await redis.ping()
-    return [judgeVersion(await redis.info("server")), judgeMemory(await redis.info("memory")), ...judgeWay(url)]
+    return [
+      judgeVersion(await redis.info("server")),
+      ...judgeCluster(await redis.info("cluster")),
+      await storeFinding(redis),
+      judgeMemory(await redis.info("memory")),
+      ...judgeWay(url),
+    ]
   } catch (error) {
     return [fail(name, `Redis cannot be used: ${reasonOf(lastError ?? error)}.`, "check REDIS_URL and the network")]
   } finally {
     redis.disconnect()
   }
+}
+
+/** What the engine does with every reply: a script that stores, and publishes. */
+const storeLua = `
+redis.call('XADD', KEYS[1], '*', 'e', '1')
+redis.call('PEXPIRE', KEYS[1], 1000)
+return redis.call('PUBLISH', KEYS[1], '1')
+`
+
+async function storeFinding(redis: Redis): Promise<Finding> {
+  try {
+    await redis.eval(storeLua, 1, `grizz:{doctor-${randomUUID()}}`)
+    return ok("redis store", "Redis stores and publishes.")
+  } catch (error) {
+    const remedy = "give it room (maxmemory), or let its user run EVAL, XADD, PEXPIRE and PUBLISH on grizz:*"
+    return fail("redis store", `Redis refuses to store: ${reasonOf(error)}.`, remedy)
+  }
+}
+
+function judgeCluster(info: string): Finding[] {
+  if (fieldOf(info, "cluster_enabled") !== "1") return []
+  const sentence = "This is a node of a Redis Cluster, which answers for some conversations only."
+  return [
+    fail("redis cluster", sentence, "use a server that is no cluster, or an address that stands for the whole one"),
+  ]
 }
 
 const fieldOf = (info: string, field: string): string =>

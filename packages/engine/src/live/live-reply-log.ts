@@ -13,6 +13,8 @@ export interface LiveReplyLogOptions {
   connect: ((events: LinkEvents) => LiveLink) | null
   /** Called when the link begins or ceases to work, once per change; `error` says why it does not. */
   onChange?: (isUp: boolean, error: Error | null) => void
+  /** Called when Redis begins or ceases to refuse what it is told to store, once per change. */
+  onRefusal?: (error: Error | null) => void
   /** `tick` should be called soon, not at its next turn. */
   onRestless: () => void
   /** Monotonic, in ms. */
@@ -51,6 +53,7 @@ export class LiveReplyLog implements ReplyLog {
           if (isUp) void this.#resume()
           else for (const conversation of this.#conversations.values()) conversation.pollLater()
         },
+        onRefusal: (error) => options.onRefusal?.(error),
       }) ?? null
     this.#outbox = this.#link && new Outbox(this.#origin, this.#link)
   }

@@ -6,6 +6,8 @@ export interface OpenReplyLogOptions {
   redisUrl: string | null
   /** Called when Redis begins or ceases to answer, once per change; `error` says why it does not. */
   onChange: (isUp: boolean, error: Error | null) => void
+  /** Called when Redis begins or ceases to refuse what it is told to store, once per change. */
+  onRefusal?: (error: Error | null) => void
 }
 
 export interface OpenReplyLog {
@@ -20,7 +22,7 @@ const soonMs = 50
 const openTimeoutMs = 1500
 
 /** A log with its timers. Resolves whether or not Redis answers: it is never the truth, and never in the way. */
-export async function openReplyLog({ redisUrl, onChange }: OpenReplyLogOptions): Promise<OpenReplyLog> {
+export async function openReplyLog({ redisUrl, onChange, onRefusal }: OpenReplyLogOptions): Promise<OpenReplyLog> {
   const { promise: changed, resolve } = Promise.withResolvers<void>()
   let isKnown = false
   let soonTimer: NodeJS.Timeout | null = null
@@ -31,6 +33,7 @@ export async function openReplyLog({ redisUrl, onChange }: OpenReplyLogOptions):
       resolve()
       onChange(isUp, error)
     },
+    ...(onRefusal && { onRefusal }),
     onRestless: () => {
       soonTimer ??= setTimeout(() => {
         soonTimer = null

@@ -14,6 +14,8 @@ export interface LinkEvents {
   onMessage: (channel: string, payload: string) => void
   /** Only when it changes. `error` is what was last wrong. */
   onChange: (isUp: boolean, error: Error | null) => void
+  /** Only when it changes: it answers, and refuses to store (it is full, or may not); null when it stores again. */
+  onRefusal?: (error: Error | null) => void
 }
 
 export interface RedisLinkOptions extends LinkEvents {
@@ -51,6 +53,7 @@ export class RedisLink {
   #isSubscribed = false
   #isClosed = false
   #lastError: Error | null = null
+  #refusal: Error | null = null
   #probe = { id: 0, sentAtMs: 0, isOpen: false, silent: 0 }
 
   constructor(options: RedisLinkOptions) {
@@ -87,13 +90,15 @@ export class RedisLink {
     return this.#isUp
   }
 
-  /** What is wrong; null while the link is up. */
+  /** What is wrong; null while the link is up, and stores. */
   get trouble(): Error | null {
-    return this.#isUp ? null : (this.#lastError ?? new Error("Redis has not answered yet."))
+    return this.#isUp ? this.#refusal : (this.#lastError ?? new Error("Redis has not answered yet."))
   }
 
   async append(key: string, args: (string | number)[]): Promise<AppendOutcome> {
-    return this.#run(() => this.#commands.grizzAppend(key, ...args))
+    const outcome = await this.#run(() => this.#commands.grizzAppend(key, ...args))
+    this.#refuses(null)
+    return outcome
   }
 
   async drop(key: string, args: (string | number)[]): Promise<void> {
@@ -142,9 +147,16 @@ export class RedisLink {
       return await command()
     } catch (error) {
       const failure = error instanceof Error ? error : new Error(String(error))
-      if (failure.name !== "ReplyError") this.#down(failure)
+      if (failure.name === "ReplyError") this.#refuses(failure)
+      else this.#down(failure)
       throw failure
     }
+  }
+
+  #refuses(error: Error | null): void {
+    const isChange = (this.#refusal === null) !== (error === null)
+    this.#refusal = error
+    if (isChange) this.#options.onRefusal?.(error)
   }
 
   async #subscribeAll(): Promise<void> {

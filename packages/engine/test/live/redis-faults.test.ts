@@ -103,6 +103,7 @@ describeTwoNodes("two nodes when Redis", (world) => {
     await far.hears("ended r3")
     world().expectWhole(near, far)
     expect(nodes.map(({ changes }) => changes)).toEqual([["up"], ["up"]])
+    expect(nodes.map(({ refusals }) => refusals)).toEqual([["refuses", "stores"], []])
   })
 
   test("is full when a reply ends: readers elsewhere are told to look, and need not notice the silence", async () => {

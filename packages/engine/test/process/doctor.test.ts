@@ -230,11 +230,15 @@ describe.skipIf(missingServer !== null)(`grizz doctor on a server${withoutServer
 const hasRedis = findRedisServer() !== null
 const withoutRedis = hasRedis ? "" : ": no redis-server found"
 describe.skipIf(!hasRedis)(`grizz doctor with Redis${withoutRedis}`, () => {
-  test("judges its version, its memory and its password", async () => {
+  test("judges its version, whether it stores, its memory and its password", async () => {
     const redis = await RedisServer.start()
     const good = await examine({ REDIS_URL: redis.url })
     expect(good.output).toMatch(/^ok +redis +Redis \d/m)
     expect(good.output).toMatch(/^ok +redis memory .*noeviction/m)
+    expect(good.output).toMatch(/^ok +redis store /m)
+    await redis.admin.config("SET", "maxmemory", "1")
+    expect((await examine({ REDIS_URL: redis.url })).output).toMatch(/^fail {2}redis store .*OOM.* — .*maxmemory/m)
+    await redis.admin.config("SET", "maxmemory", "0")
     await redis.admin.config("SET", "maxmemory-policy", "allkeys-lru")
     expect((await examine({ REDIS_URL: redis.url })).output).toMatch(/^warn {2}redis memory .*allkeys-lru/m)
     await redis.admin.config("SET", "requirepass", "hunter2hunter2")

@@ -7,6 +7,8 @@ export interface RedisNode {
   close(): void
   /** `up` and `down`, in order. */
   changes: string[]
+  /** `refuses` and `stores`, in order. */
+  refusals: string[]
   /** Resolves when the last change was this one. */
   isNow(change: "up" | "down"): Promise<void>
 }
@@ -18,12 +20,14 @@ export async function openRedisNode(url: string): Promise<RedisNode> {
     changes.push(isUp ? "up" : "down")
     wake.resolve()
   }
-  const { log, close } = await openReplyLog({ redisUrl: url, onChange })
+  const refusals: string[] = []
+  const onRefusal = (error: Error | null) => void refusals.push(error === null ? "stores" : "refuses")
+  const { log, close } = await openReplyLog({ redisUrl: url, onChange, onRefusal })
   const isNow = async (change: "up" | "down") => {
     while (changes.at(-1) !== change) {
       wake = Promise.withResolvers()
       await wake.promise
     }
   }
-  return { log, close, changes, isNow }
+  return { log, close, changes, refusals, isNow }
 }
