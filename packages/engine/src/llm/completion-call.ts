@@ -89,6 +89,7 @@ export class CompletionCall implements Dispatcher.DispatchHandler, ReadListener 
 
   /** May come several times in one read: the text is given once, when that is over. */
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#connection !== null) this.#connection.chunks += 1
     if (this.#settled) return
     if (this.#document !== null) {
       if (!this.#document.add(chunk)) this.#fail(this.#document.failure())

@@ -12,13 +12,19 @@ export interface ReadListener {
 export interface SharedReads {
   /** What the kernel's bytes are read into; each connection copies its own out of it before the next one reads. */
   readonly buffer: Buffer
+  /** A part of it: for bytes that are costly to parse. */
+  readonly smallBuffer: Buffer
   readonly hold: ReadHold
   /** The connection whose bytes are being parsed. */
   reading: ModelConnection | null
 }
 
-/** After a read this long there is probably more; others have their turn first. No longer than a TLS record. */
+/** After a read this long there is probably more. No longer than a TLS record, which is the longest read there. */
 const longReadBytes = 16 * 1024
+/** How long more is left unread then, so that a model that floods leaves most of the time to the others. */
+const longReadPauseMs = 1
+/** Chunks of HTTP that are smaller on average cost more than their bytes: no event of a model's is as short. */
+const tinyChunkBytes = 32
 
 /**
  * A socket as undici reads it. Node.js's own would read on into its buffer whatever becomes of it; this one can stop
@@ -27,10 +33,13 @@ const longReadBytes = 16 * 1024
 export class ModelConnection extends Duplex {
   /** Null when no answer is coming in. */
   listener: ReadListener | null = null
+  /** Chunks of the answer in the read that is being parsed; counted by whoever gets them. */
+  chunks = 0
   readonly #shared: SharedReads
   #socket: Socket | null = null
   /** What was just read, until `read` takes it. */
   #chunk: Buffer | null = null
+  #hasTinyChunks = false
 
   constructor(shared: SharedReads) {
     super()
@@ -45,21 +54,29 @@ export class ModelConnection extends Duplex {
     socket.on("close", () => this.destroy())
   }
 
+  /** What the next read goes into. */
+  get buffer(): Buffer {
+    return this.#hasTinyChunks ? this.#shared.smallBuffer : this.#shared.buffer
+  }
+
   /** So many bytes are in the shared buffer. False when no more is to be read for now. */
   receive(bytes: number): boolean {
     const shared = this.#shared
     const chunk = Buffer.allocUnsafe(bytes)
     shared.buffer.copy(chunk, 0, 0, bytes)
     shared.reading = this
+    this.chunks = 0
     try {
       this.#deliver(chunk)
     } finally {
       shared.reading = null
     }
+    const isLong = bytes >= Math.min(longReadBytes, this.buffer.length)
+    this.#hasTinyChunks = this.chunks * tinyChunkBytes > bytes
     const mayHold = this.listener?.onReadOver() ?? false
     if (this.destroyed || (mayHold && shared.hold.hold(this))) return false
-    if (bytes < longReadBytes) return true
-    setImmediate(() => this.readOn())
+    if (!isLong) return true
+    setTimeout(() => this.readOn(), longReadPauseMs)
     return false
   }
 

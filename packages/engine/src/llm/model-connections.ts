@@ -5,10 +5,13 @@ import type { ReadHold } from "./read-hold.ts"
 
 /** Most bytes of one read, and so of what is parsed before others have their turn. */
 const readMaxBytes = 64 * 1024
+/** The same where they are costly. */
+const smallReadBytes = 4 * 1024
 
 /** Makes the connections of one client, and knows which of them is being read. */
 export class ModelConnections implements SharedReads {
   readonly buffer = Buffer.allocUnsafeSlow(readMaxBytes)
+  readonly smallBuffer = this.buffer.subarray(0, smallReadBytes)
   readonly hold: ReadHold
   /** undici tells a call of its bytes and not of their connection: it is this one. */
   reading: ModelConnection | null = null
@@ -26,7 +29,9 @@ export class ModelConnections implements SharedReads {
   readonly connect: buildConnector.connector = (options, callback) => {
     const connection = new ModelConnection(this)
     // Documented for TLS as well, where the types leave it out.
-    const reads = { onread: { buffer: this.buffer, callback: (bytes: number) => connection.receive(bytes) } }
+    const reads = {
+      onread: { buffer: () => connection.buffer, callback: (bytes: number) => connection.receive(bytes) },
+    }
     const connectSocket = buildConnector({
       timeout: this.#timeoutMs,
       // HTTP/1.1, one call a connection: hanging up is then all that is needed to stop the provider.

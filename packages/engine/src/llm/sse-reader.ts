@@ -1,6 +1,7 @@
 import { invalid } from "./model-failure.ts"
 
 const LF = 10
+const COLON = 58
 
 export interface SseSink {
   /**
@@ -88,7 +89,8 @@ export class SseReader {
         if (end > dataStart) this.#sink.onData(text, dataStart, end, "")
         from = end + 2
       } else {
-        this.#line(text.slice(from, end))
+        // A comment says nothing, however many there are.
+        if (text.charCodeAt(from) !== COLON) this.#line(text.slice(from, end))
         from = end + 1
       }
     }

@@ -2,15 +2,16 @@ import { EventEmitter, once } from "node:events"
 import { type ModelClient, type ModelRun, runModel } from "../support/model-run.ts"
 
 /** Steps of the timer in the longest hold. */
-const stepsPerHold = 6
+export const stepsPerHold = 6
 
 /** The timer of the holds, which ticks when the test says so. */
 export class ManualTimer {
-  starts = 0
+  /** In ms, of each start. */
+  readonly intervals: number[] = []
   #tick: () => void = () => undefined
 
-  readonly every = (_: number, tick: () => void) => {
-    this.starts += 1
+  readonly every = (intervalMs: number, tick: () => void) => {
+    this.intervals.push(intervalMs)
     this.#tick = tick
     return () => (this.#tick = () => undefined)
   }
