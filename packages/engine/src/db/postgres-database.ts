@@ -1,5 +1,6 @@
 import { Pool, type PoolClient, type PoolConfig } from "pg"
 import { ChatError } from "../core/errors.ts"
+import { within } from "../core/within.ts"
 import { type Database, type Parameter, plannerSettings, type Session, type Statement } from "./database.ts"
 import { translateConnectError, translateDatabaseError } from "./database-error.ts"
 
@@ -117,10 +118,7 @@ export class PostgresDatabase implements Database {
   async #close(): Promise<void> {
     const ended = Promise.all([...new Set([this.#pool, this.#urgentPool])].map((pool) => pool.end()))
     // What is in flight may be waiting for a server that does not answer.
-    const { promise: isLate, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, closeTimeoutMs)
-    await Promise.race([ended, isLate])
-    clearTimeout(timer)
+    await within(closeTimeoutMs, ended)
   }
 
   #open(kept: number, most: number): Pool {

@@ -1,3 +1,4 @@
+import { limits } from "@grizz/protocol/constants"
 import type { ReplyEnd, RunningReply } from "../domain.ts"
 import type {
   Accepted,
@@ -41,7 +42,6 @@ export interface ReplyStoreOptions {
 }
 
 const snapshotMessages = 50
-const resumeMessages = 500
 const lateAtMost = 100
 
 /** Replies in PostgreSQL: a turn is two statements, `accept` and `end`. */
@@ -191,7 +191,7 @@ export class PostgresReplyStore implements ReplyStore {
           conversationId,
           after.message,
           after.reply,
-          resumeMessages + 1,
+          limits.resumeMaxMessages + 1,
         ]))
     return row === undefined ? null : toConversationView(row)
   }

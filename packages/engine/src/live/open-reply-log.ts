@@ -1,3 +1,4 @@
+import { within } from "../core/within.ts"
 import { LiveReplyLog } from "./live-reply-log.ts"
 import { RedisLink } from "./redis-link.ts"
 
@@ -49,9 +50,7 @@ export async function openReplyLog({ redisUrl, onChange, onRefusal }: OpenReplyL
     log.close()
   }
   if (redisUrl === null) return { log, close }
-  const timer = setTimeout(resolve, openTimeoutMs)
-  await changed
-  clearTimeout(timer)
+  await within(openTimeoutMs, changed)
   if (!isKnown) onChange(false, log.trouble)
   return { log, close }
 }

@@ -1,4 +1,5 @@
 import { ChatError } from "../core/errors.ts"
+import { within } from "../core/within.ts"
 import type { ReplyEnd } from "../domain.ts"
 import type { Cursor, EventSink, Following, LogEntry, StoredReader } from "../ports.ts"
 import { Feed } from "./feed.ts"
@@ -70,7 +71,7 @@ export class SharedConversation {
     this.#options.onAwake(false)
     if (!this.feed.hasFollowers) {
       const { link } = this.#options
-      if (link !== null) this.#ready = atLatestAfter(readyTimeoutMs, this.#join(link))
+      if (link !== null) this.#ready = within(readyTimeoutMs, this.#join(link))
       this.#remote.hear()
       this.pollLater()
     }
@@ -251,11 +252,4 @@ export class SharedConversation {
         return this.feed.close("deleted")
     }
   }
-}
-
-async function atLatestAfter(timeoutMs: number, task: Promise<void>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const timer = setTimeout(resolve, timeoutMs)
-  await Promise.race([task, promise])
-  clearTimeout(timer)
 }

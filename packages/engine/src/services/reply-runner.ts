@@ -2,6 +2,7 @@ import { setTimeout as systemDelay } from "node:timers/promises"
 import type { ChatAgent } from "../agents/chat-agent.ts"
 import { ChatError } from "../core/errors.ts"
 import type { Logger } from "../core/logger.ts"
+import { within } from "../core/within.ts"
 import type { RunningReply } from "../domain.ts"
 import type { HeldReply, ReplyJob, ReplyLog, ReplyOutcome, ReplyStore, ReplyWriter } from "../ports.ts"
 import { produceReply, replyStopped } from "./reply-production.ts"
@@ -225,14 +226,6 @@ export class ReplyRunner {
       logger.warn({ err: error }, "replies could not be handed over; others take them when their leases have run out")
     }
   }
-}
-
-/** Waits for it, but not for longer. */
-async function within(limitMs: number, task: Promise<unknown>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const timer = setTimeout(resolve, limitMs)
-  await Promise.race([task, promise])
-  clearTimeout(timer)
 }
 
 function heldReply({ reply, writer }: Production): HeldReply {
