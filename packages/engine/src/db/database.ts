@@ -11,9 +11,10 @@ export type Parameter = string | number | boolean | null | string[] | number[]
 
 /**
  * Settings of every connection, on either database. Plans are kept for as long as a connection lives: one that was made
- * when a table was small would read the whole of it once it is big. Every statement of the engine has its index.
+ * when a table was small would read the whole of it once it is big. Every statement of the engine has its index; and its
+ * order, which a bitmap loses: the newest 10 of a conversation would be the whole of it, sorted.
  */
-export const plannerSettings = { enable_seqscan: "off", jit: "off" } as const
+export const plannerSettings = { enable_seqscan: "off", enable_bitmapscan: "off", jit: "off" } as const
 
 /** One connection, for work that spans statements. */
 export interface Session {

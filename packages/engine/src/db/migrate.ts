@@ -35,7 +35,8 @@ const prepareSql = `create schema if not exists grizz;
     name text primary key, checksum text not null, applied_at timestamptz not null default now()
   );`
 /** A migration may take long; but one that waits for a lock makes everybody else wait behind it. */
-const patienceSql = "set statement_timeout = 0; set lock_timeout = '30s'; set enable_seqscan = on"
+const patienceSql =
+  "set statement_timeout = 0; set lock_timeout = '30s'; set enable_seqscan = on; set enable_bitmapscan = on"
 
 /**
  * Applies what is missing, each file in a transaction of its own, and returns the names. Safe when several nodes start at
