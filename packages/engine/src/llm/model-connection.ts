@@ -19,10 +19,11 @@ export interface SharedReads {
   reading: ModelConnection | null
 }
 
-/** After a read this long there is probably more. No longer than a TLS record, which is the longest read there. */
+/**
+ * After a read this long there is probably more: it waits until everybody else had a turn, so that a model that floods
+ * keeps nobody waiting. No longer than a TLS record, which is the longest read there.
+ */
 const longReadBytes = 16 * 1024
-/** How long more is left unread then, so that a model that floods leaves most of the time to the others. */
-const longReadPauseMs = 1
 /** Chunks of HTTP that are smaller on average cost more than their bytes: no event of a model's is as short. */
 const tinyChunkBytes = 32
 
@@ -76,7 +77,7 @@ export class ModelConnection extends Duplex {
     const mayHold = this.listener?.onReadOver() ?? false
     if (this.destroyed || (mayHold && shared.hold.hold(this))) return false
     if (!isLong) return true
-    setTimeout(() => this.readOn(), longReadPauseMs)
+    setImmediate(() => this.readOn())
     return false
   }
 
