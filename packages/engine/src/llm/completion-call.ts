@@ -139,7 +139,7 @@ export class CompletionCall implements Dispatcher.DispatchHandler, ReadListener 
 
   #lookForEnd(): void {
     if (this.#settled) return
-    if (this.#answer.isDone) this.#finish()
+    if (this.#answer.isDone || (this.#answer.isWhole && this.#responseOver)) this.#finish()
     else if (this.#answer.isWhole && this.#phase !== "afterword") this.#enter("afterword", afterwordMs)
   }
 
@@ -174,7 +174,8 @@ export class CompletionCall implements Dispatcher.DispatchHandler, ReadListener 
   #enter(phase: Phase, limitMs: number): void {
     if (phase !== "idle") this.#holdNoMore()
     this.#phase = phase
-    this.#watchdog.restart(limitMs)
+    // Of a response that is over, what it brought last is being read: there is nothing more to wait for.
+    if (!this.#responseOver) this.#watchdog.restart(limitMs)
   }
 
   #expired(limit: "phase" | "total"): void {

@@ -74,6 +74,15 @@ describe("an answer", () => {
     })
   })
 
+  test("in one read leaves no timer behind", async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length
+    const server = await start((call) => call.begin().end(answer("all ", "of it")))
+    const one = client(server.baseUrl)
+    const before = timers()
+    for (let time = 0; time < 5; time += 1) await runModel(one)
+    await expect.poll(timers).toBeLessThan(before + 3)
+  })
+
   test("in one read is given at once", async () => {
     const server = await start((call) => call.begin().end(answer(..."The quick brown bear".split(" "))))
     expect((await runModel(client(server.baseUrl))).pieces).toEqual(["Thequickbrownbear"])
