@@ -60,6 +60,7 @@ export function translateDatabaseError(error: unknown): unknown {
 
 /** Whatever stops a connection from being made (also a refused password) is for the caller an absent database. */
 export function translateConnectError(error: unknown): ChatError {
+  if (error instanceof ChatError) return error
   const sentence = passingTrouble(error)?.sentence ?? "The database refuses the connection."
   return new ChatError("unavailable", sentence, { cause: error })
 }
