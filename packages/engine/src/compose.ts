@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto"
+import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { chatAgent } from "./agents/chat-agent.ts"
@@ -219,7 +220,7 @@ function every(intervalMs: number, task: () => Promise<void>, logger: Logger): N
 function pageOf({ auth, llm }: Config): Parameters<typeof createHttpServer>[0]["page"] {
   const isSupabase = auth.kind === "supabase"
   return {
-    folder: fileURLToPath(new URL("../../web/dist", import.meta.url)),
+    folder: pageFolder(),
     config: {
       sign_in: auth.kind,
       model: llm.endpoint === null ? "offline" : "openai",
@@ -227,4 +228,10 @@ function pageOf({ auth, llm }: Config): Parameters<typeof createHttpServer>[0]["
       supabase_publishable_key: isSupabase ? auth.publishableKey : null,
     },
   }
+}
+
+/** In a published package the page lies beside this file; in the repository it is where it was built. */
+function pageFolder(): string {
+  const published = fileURLToPath(new URL("page", import.meta.url))
+  return existsSync(published) ? published : fileURLToPath(new URL("../../web/dist", import.meta.url))
 }

@@ -33,7 +33,7 @@ export class PublishedSdk {
       recursive: true,
       filter: (path) => !skipped.has(path.slice(packageFolder.length + 1)),
     })
-    await cp(join(root, "tsconfig.json"), join(folder, "tsconfig.json"))
+    for (const name of ["tsconfig.json", "packages/manifest.ts"]) await cp(join(root, name), join(folder, name))
     await symlink(join(root, "node_modules"), join(folder, "node_modules"))
     await run("npm", ["pack", "--pack-destination", folder], { cwd: copy })
     const tarball = (await readdir(folder)).find((name) => name.endsWith(".tgz")) ?? ""

@@ -147,6 +147,6 @@ function installInto(app: string): void {
   for (const name of readdirSync(join(repository, "node_modules")).filter((name) => name !== "@grizz")) {
     symlinkSync(join(repository, "node_modules", name), join(app, "node_modules", name))
   }
-  for (const name of ["engine", "protocol"])
+  for (const name of ["client", "engine", "protocol"])
     symlinkSync(`../../packages/${name}`, join(app, "node_modules/@grizz", name))
 }

@@ -11,6 +11,8 @@ export interface GrizzOptions {
   cwd: string
   env?: Record<string, string>
   uid?: number
+  /** What is run, in a process group of its own, instead of the program of the sources by the Node.js of the tests. */
+  command?: readonly [string, ...string[]]
 }
 
 /** The `grizz` program as a process of its own. */
@@ -18,10 +20,14 @@ export class GrizzProcess {
   readonly child: ChildProcess
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
   output = ""
+  readonly #isGroup: boolean
   #heard = Promise.withResolvers<void>()
 
-  constructor({ args, cwd, env = {}, uid }: GrizzOptions) {
-    this.child = spawn(process.execPath, [program, ...args], {
+  constructor({ args, cwd, env = {}, uid, command }: GrizzOptions) {
+    const [file, ...first] = command ?? [process.execPath, program]
+    this.#isGroup = command !== undefined
+    this.child = spawn(file, [...first, ...args], {
+      detached: this.#isGroup,
       cwd,
       env: { PATH: process.env.PATH ?? "", ...env },
       ...(uid === undefined ? {} : { uid, gid: uid }),
@@ -60,8 +66,18 @@ export class GrizzProcess {
 
   /** Ends it whatever it does. */
   async end(): Promise<void> {
-    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill("SIGKILL")
+    if (this.#isGroup) this.killGroup("SIGKILL")
+    else if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill("SIGKILL")
     await this.exited
+  }
+
+  /** As a terminal does: what the program has started hears it too. Only for a `command`. */
+  killGroup(signal: NodeJS.Signals): void {
+    try {
+      process.kill(-(this.child.pid ?? Number.NaN), signal)
+    } catch {
+      // Nobody is left in it.
+    }
   }
 }
 

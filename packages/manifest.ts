@@ -1,9 +1,9 @@
-// Turns package.json's exports to what is published (dist, made by the build) or back to what the workspace uses (src, with
-// no build at all). npm runs it around `npm pack`: nobody else has to mind the difference.
+// Turns the exports of the package in the current folder to what is published (dist, made by the build) or back to what the
+// workspace uses (src, with no build at all). npm runs it around `npm pack`: nobody else has to mind the difference.
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
-const path = join(import.meta.dirname, "package.json")
+const path = join(process.cwd(), "package.json")
 const entry = /^\.\/(?:src|dist)\/([\w-]+)\./
 
 const form = process.argv[2]

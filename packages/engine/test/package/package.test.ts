@@ -1,0 +1,222 @@
+import { execFile, execFileSync } from "node:child_process"
+import { existsSync } from "node:fs"
+import { createRequire } from "node:module"
+import { delimiter, dirname, join } from "node:path"
+import { promisify } from "node:util"
+import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest"
+import { freePort, GrizzProcess, type GrizzOptions } from "../support/grizz-process.ts"
+import { createServerDatabase } from "../support/database-kinds.ts"
+import { PublishedPackages } from "./published-packages.ts"
+
+const run = promisify(execFile)
+const postgresUrl = inject("postgresUrl")
+const bundled = `node-${process.platform}-${process.arch}`
+
+let packages: PublishedPackages
+let processes: GrizzProcess[] = []
+
+beforeAll(async () => {
+  packages = await PublishedPackages.install()
+}, 240_000)
+afterEach(async () => {
+  await Promise.all(processes.map((one) => one.end()))
+  processes = []
+})
+afterAll(() => packages.remove())
+
+function start(args: string[], options: Partial<GrizzOptions> = {}): GrizzProcess {
+  const grizz = new GrizzProcess({ args, cwd: packages.project, command: ["npx", "grizz"], ...options })
+  processes.push(grizz)
+  return grizz
+}
+
+/** A Node.js of this machine that is too old for the engine, by its path; null when there is none. */
+function findOlderNode(): string | null {
+  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
+    const node = join(folder, "node")
+    try {
+      const version = execFileSync(node, ["--print", "process.versions.node"], { encoding: "utf8" })
+      if (Number(version.split(".")[0]) >= 20 && Number(version.split(".")[0]) < 24) return node
+    } catch {
+      // No Node.js in this folder.
+    }
+  }
+  return null
+}
+const olderNode = findOlderNode()
+
+async function untilServed(url: string): Promise<void> {
+  await expect
+    .poll(
+      () =>
+        fetch(`${url}/ready`).then(
+          ({ status }) => status,
+          () => 0,
+        ),
+      { timeout: 30_000 },
+    )
+    .toBe(200)
+}
+
+/** One turn with the SDK, as a program in the folder. */
+async function chat(url: string): Promise<string> {
+  const program = await packages.write(
+    "chat.js",
+    `import { developmentToken, GrizzClient } from "@grizz/client"
+const { access_token } = await developmentToken("${url}")
+const today = new GrizzClient({ url: "${url}", token: async () => access_token }).today()
+today.send("Hello from an empty folder")
+const { messages, connection } = await today.until((state) => state.messages.length === 2 && state.reply === null)
+console.log(connection.via, messages[1].status, messages[1].content)
+today.close()
+`,
+  )
+  return (await run(process.execPath, [program])).stdout
+}
+
+async function expectPage(url: string): Promise<void> {
+  const page = await (await fetch(url)).text()
+  const script = /<script [^>]*src="([^"]+)"/.exec(page)?.[1] ?? ""
+  expect((await fetch(`${url}${script}`)).headers.get("content-type")).toMatch(/javascript/)
+}
+
+describe("the packages, installed into an empty folder", () => {
+  test("bring what they need, with a Node.js for this machine, and nothing that builds or tests them", () => {
+    expect(packages.taken).toEqual(expect.arrayContaining(["fastify", "pg", "zod"]))
+    expect(packages.taken).not.toEqual(
+      expect.arrayContaining([expect.stringMatching(/^(?:vite|typescript|react|vitest)$/)]),
+    )
+    expect(existsSync(packages.path(`node_modules/${bundled}`))).toBe(process.platform !== "darwin")
+  })
+
+  test.each(["protocol", "client", "engine"])("%s is compiled code with types, and no source", async (name) => {
+    const files = await packages.files(name)
+    expect(files).toContain(name === "engine" ? "dist/main.js" : "dist/index.js")
+    expect(files).toContain(name === "engine" ? "dist/main.d.ts" : "dist/index.d.ts")
+    expect(files.filter((file) => /\.tsx?$/.test(file) && !file.endsWith(".d.ts"))).toEqual([])
+    expect(files.filter((file) => /\btest\b/.test(file))).toEqual([])
+    const [afterwards, now] = await packages.manifests(name)
+    expect(afterwards).toBe(now)
+  })
+
+  test("have types that a compiler reads", async () => {
+    const text = `import { type ServerFrame, serverFrame } from "@grizz/protocol"
+import { closeCodes } from "@grizz/protocol/constants"
+import { main } from "@grizz/engine/dist/main.js"
+const frame: ServerFrame = serverFrame.parse({ type: "pong" })
+// @ts-expect-error no such code
+closeCodes.nothing
+// @ts-expect-error the environment is missing
+void main([])
+export { frame }
+`
+    const file = await packages.write("typed.ts", text)
+    const typescript = dirname(createRequire(import.meta.url).resolve("typescript/package.json"))
+    const options = [
+      "--noEmit",
+      "--ignoreConfig",
+      "--strict",
+      "--module",
+      "nodenext",
+      "--target",
+      "es2024",
+      "--skipLibCheck",
+      "--types",
+      "",
+    ]
+    const complaints = await run(process.execPath, [join(typescript, "bin/tsc"), ...options, file]).then(
+      () => "",
+      ({ stdout }: { stdout: string }) => stdout,
+    )
+    expect(complaints).toBe("")
+  })
+
+  test.skipIf(postgresUrl === null)(
+    `migrate and serve on PostgreSQL, with the page and a conversation${postgresUrl === null ? ": no postgres found" : ""}`,
+    async () => {
+      const database = await createServerDatabase()
+      const port = await freePort()
+      const url = `http://127.0.0.1:${port}`
+      const env = { DATABASE_URL: database.url, HOST: "127.0.0.1", PORT: String(port) }
+      const migrate = start(["migrate"], { env })
+      expect(await migrate.exited).toEqual({ code: 0, signal: null })
+      expect(migrate.output).toMatch(/Applied 0001/)
+      const serve = start(["serve", "--offline-model"], { env })
+      await untilServed(url)
+      expect((await fetch(`${url}/health`)).status).toBe(200)
+      await expectPage(url)
+      expect(await chat(url)).toMatch(/^websocket completed .*offline/s)
+      serve.killGroup("SIGTERM")
+      await serve.exited
+      expect(serve.output).toMatch(/"stopped"/)
+      await database.drop()
+    },
+    60_000,
+  )
+
+  test("start on embedded PostgreSQL", async () => {
+    const grizz = start(["start", "--port", "0"])
+    const url = await grizz.ready()
+    await expectPage(url)
+    expect(await chat(url)).toMatch(/^websocket completed .*offline/s)
+    grizz.killGroup("SIGINT")
+    await grizz.exited
+    expect(grizz.output).toMatch(/stopped/)
+  }, 60_000)
+
+  describe.skipIf(olderNode === null)(`under an older Node.js${olderNode === null ? ": none found" : ""}`, () => {
+    const command = (): [string, string] => [olderNode ?? "", packages.path("node_modules/@grizz/engine/bin/grizz.js")]
+
+    /** Ids of the processes that were started by this one. */
+    const childrenOf = (grizz: GrizzProcess): number[] =>
+      execFileSync("ps", ["-o", "pid=", "--ppid", String(grizz.child.pid)], { encoding: "utf8" })
+        .trim()
+        .split(/\s+/)
+        .map(Number)
+
+    function isAlive(pid: number): boolean {
+      try {
+        return process.kill(pid, 0)
+      } catch {
+        // No such process.
+        return false
+      }
+    }
+
+    test("run on the one that came with them, and end with its exit code", async () => {
+      const unknown = start(["dance"], { command: command() })
+      expect(await unknown.exited).toEqual({ code: 2, signal: null })
+      expect(unknown.output).toMatch(/There is no command "dance"/)
+      const token = start(["token"], { command: command() })
+      expect(await token.exited).toEqual({ code: 0, signal: null })
+    })
+
+    test("pass a signal on, and end when the engine has ended", async () => {
+      const grizz = start(["start", "--port", "0"], { command: command() })
+      const url = await grizz.ready()
+      const [engine = 0] = childrenOf(grizz)
+      expect(execFileSync("ps", ["-o", "args=", String(engine)], { encoding: "utf8" })).toMatch(
+        /max-semi-space-size=16/,
+      )
+      grizz.kill("SIGTERM")
+      await grizz.until(/shutting down/)
+      expect(await grizz.exited).toEqual({ code: 0, signal: null })
+      expect(grizz.output).toMatch(/stopped/)
+      await expect(fetch(url)).rejects.toThrow("fetch failed")
+    }, 60_000)
+
+    test("leave nothing behind when they are killed, and die of what the engine dies of", async () => {
+      const first = start(["start", "--port", "0"], { command: command() })
+      const url = await first.ready()
+      const [engine = 0] = childrenOf(first)
+      first.kill("SIGKILL")
+      expect(await first.exited).toEqual({ code: null, signal: "SIGKILL" })
+      await expect.poll(() => isAlive(engine), { timeout: 20_000 }).toBe(false)
+      await expect(fetch(url)).rejects.toThrow("fetch failed")
+      const second = start(["start", "--port", "0"], { command: command() })
+      await second.ready()
+      process.kill(childrenOf(second)[0] ?? 0, "SIGKILL")
+      expect(await second.exited).toEqual({ code: null, signal: "SIGKILL" })
+    }, 60_000)
+  })
+})
