@@ -1,4 +1,13 @@
-import type { ConversationPage, ConversationResource, MessagePage, MessageResource, Turn } from "@grizz/protocol"
+import type {
+  ConversationPage,
+  ConversationResource,
+  MemoryPage,
+  MemoryResource,
+  MemorySettings,
+  MessagePage,
+  MessageResource,
+  Turn,
+} from "@grizz/protocol"
 
 /** What a user says. */
 export interface NewMessage {
@@ -38,6 +47,20 @@ export interface RestCalls {
   "POST /replies/{id}/stop": { id: string; answer: void }
   /** `conflict` unless this is the newest reply and has ended. */
   "POST /replies/{id}/retry": { id: string; answer: { reply_id: string; message_id: string } }
+  /** What is remembered of the user, newest first; `q` is text that it holds, `superseded` brings what was corrected, too. */
+  "GET /memories": {
+    query?: PageQuery & { cursor?: string | null | undefined; q?: string | undefined; superseded?: boolean }
+    answer: MemoryPage
+  }
+  /** Remembers a note, pinned unless said otherwise. */
+  "POST /memories": { body: { text: string; pinned?: boolean }; answer: MemoryResource }
+  /** Another text makes another memory, which supersedes this one and is the answer. */
+  "PATCH /memories/{id}": { id: string; body: { text?: string; pinned?: boolean }; answer: MemoryResource }
+  /** Forgets it, and what it superseded. */
+  "DELETE /memories/{id}": { id: string; answer: void }
+  "GET /memories/settings": { answer: MemorySettings }
+  /** While paused nothing is derived, and nothing that is remembered is used. */
+  "PATCH /memories/settings": { body: MemorySettings; answer: MemorySettings }
   /** Signs in one connection of this user, within 30 s, where a URL is all that can be set. */
   "POST /ws/tickets": { answer: { ticket: string; expires_at: string } }
 }

@@ -30,6 +30,7 @@ import type { TokenVerifier } from "./ports.ts"
 import { ChatService } from "./services/chat-service.ts"
 import { ConversationReader } from "./services/conversation-reader.ts"
 import { ConversationService } from "./services/conversation-service.ts"
+import { MemoryBook } from "./services/memory-book.ts"
 import { ReplyRunner } from "./services/reply-runner.ts"
 import { ReplySweep } from "./services/reply-sweep.ts"
 import { Serial } from "./services/serial.ts"
@@ -158,6 +159,7 @@ export async function compose(
     ...door,
     logger,
     conversations,
+    memories: new MemoryBook(stores.memories, newId),
     chat,
     reader,
     longAnswers,

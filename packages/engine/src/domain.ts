@@ -49,3 +49,31 @@ export interface ReplyEnd {
   errorCode: ReplyErrorCode | null
   usage: ReplyUsage | null
 }
+
+/** `note`: the user wrote it. `fact`, `summary`: derived from what was said. */
+export type MemoryKind = "fact" | "summary" | "note"
+
+/** A message that a memory was derived from. */
+export interface MemorySource {
+  messageId: string
+  conversationId: string
+  role: "user" | "assistant"
+  createdAt: string
+}
+
+export interface Memory {
+  id: string
+  kind: MemoryKind
+  text: string
+  isPinned: boolean
+  /** Of a summary: the user's calendar day, `YYYY-MM-DD`. */
+  day: string | null
+  /** In order of time; none for a note. */
+  sources: MemorySource[]
+  validFrom: string
+  /** Null while it holds. */
+  validTo: string | null
+  /** The memory that corrects this one. */
+  supersededBy: string | null
+  createdAt: string
+}

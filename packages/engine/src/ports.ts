@@ -1,5 +1,5 @@
 import type { ReplyEndStatus, ReplyErrorCode } from "@grizz/protocol/constants"
-import type { Conversation, Message, ReplyEnd, ReplyUsage, RunningReply } from "./domain.ts"
+import type { Conversation, Memory, Message, ReplyEnd, ReplyUsage, RunningReply } from "./domain.ts"
 
 // Database -----------------------------------------------------------------------------------------------------------
 
@@ -29,6 +29,32 @@ export interface MessagePageRequest {
 export interface MessageStore {
   /** The newest page below `before`, ascending by position; null when the conversation is not the user's. */
   page(userId: string, conversationId: string, request: MessagePageRequest): Promise<Message[] | null>
+}
+
+export interface MemoryPageRequest {
+  limit: number
+  /** The last memory of the previous page. */
+  before?: { createdAt: string; id: string } | undefined
+  /** Only those that hold this text, in whatever case as far as the database's locale knows of cases. */
+  text?: string | undefined
+  superseded: boolean
+}
+
+/** What is known of a user. Someone else's memory is as absent as a missing one. */
+export interface MemoryStore {
+  /** Newest first by `(createdAt, id)`. */
+  list(userId: string, request: MemoryPageRequest): Promise<Memory[]>
+  addNote(userId: string, note: { id: string; text: string; isPinned: boolean }): Promise<Memory>
+  /** Another text makes a memory of the given id, which supersedes; `superseded` when that happened before. Null changes nothing. */
+  correct(
+    userId: string,
+    memoryId: string,
+    change: { id: string; text: string | null; isPinned: boolean | null },
+  ): Promise<Memory | "superseded" | null>
+  /** Takes along all that it superseded. True when there was one. */
+  forget(userId: string, memoryId: string): Promise<boolean>
+  isPaused(userId: string): Promise<boolean>
+  setPaused(userId: string, isPaused: boolean): Promise<void>
 }
 
 export interface NewMessage {

@@ -8,6 +8,7 @@ export const limits = {
   metadataMaxBytes: 16 * 1024,
   metadataMaxDepth: 32,
   titleMaxLength: 200,
+  memoryMaxLength: 2000,
   pageDefault: 50,
   pageMax: 200,
   resumeMaxMessages: 500,

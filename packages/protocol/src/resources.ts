@@ -61,6 +61,48 @@ export const conversationCreate = z.strictObject({ title: title.optional() })
 export const conversationUpdate = z.strictObject({ title })
 export const messageCreate = z.strictObject({ id: uuid, content: messageContent, metadata: messageMetadata.optional() })
 
+/** Something that is remembered of the user. */
+export const memoryResource = z
+  .object({
+    id: uuid,
+    /** `note`: the user wrote it. `fact`, `summary`: derived from what was said. */
+    kind: z.enum(["fact", "summary", "note"]),
+    text: z.string(),
+    pinned: z.boolean(),
+    /** Of a summary: the user's calendar day. */
+    day: z.iso.date().nullable(),
+    /** The messages it was derived from, in order of time; none for a note. */
+    sources: z.array(
+      z.object({ message_id: uuid, conversation_id: uuid, role: z.enum(["user", "assistant"]), created_at: timestamp }),
+    ),
+    valid_from: timestamp,
+    /** Null while it holds. */
+    valid_to: timestamp.nullable(),
+    /** The memory that corrects this one. */
+    superseded_by: uuid.nullable(),
+    created_at: timestamp,
+  })
+  .meta({ id: "Memory" })
+export type MemoryResource = z.infer<typeof memoryResource>
+export const memoryPage = z
+  .object({ data: z.array(memoryResource), next_cursor: nextCursor })
+  .meta({ id: "MemoryPage" })
+export type MemoryPage = z.infer<typeof memoryPage>
+
+export const memoryPageQuery = z.strictObject({
+  limit: pageLimit,
+  cursor: z.string().max(500).optional(),
+  q: storableString.max(limits.memoryMaxLength).optional(),
+  superseded: z.enum(["true", "false"]).optional(),
+})
+const memoryText = storableString
+  .max(limits.memoryMaxLength)
+  .refine((text) => text.trim() !== "", { error: "must not be blank" })
+export const memoryCreate = z.strictObject({ text: memoryText, pinned: z.boolean().default(true) })
+export const memoryUpdate = z.strictObject({ text: memoryText.optional(), pinned: z.boolean().optional() })
+export const memorySettings = z.strictObject({ paused: z.boolean() }).meta({ id: "MemorySettings" })
+export type MemorySettings = z.infer<typeof memorySettings>
+
 /** A message and the reply to it, which has ended. */
 export const turn = z.object({ message: messageResource, reply: messageResource }).meta({ id: "Turn" })
 export type Turn = z.infer<typeof turn>

@@ -13,6 +13,7 @@ import { ChatError } from "../core/errors.ts"
 import type { Logger } from "../core/logger.ts"
 import { redactUrl } from "../core/redact.ts"
 import type { ConversationService } from "../services/conversation-service.ts"
+import type { MemoryBook } from "../services/memory-book.ts"
 import { isLoopbackHost } from "../core/loopback.ts"
 import { describeIssues, problemOf } from "./problems.ts"
 import { conversationRoutes } from "./routes/conversations.ts"
@@ -20,6 +21,7 @@ import { addDescription } from "./routes/description.ts"
 import { developmentRoutes, type TokenIssuer } from "./routes/development.ts"
 import { type EventRouteOptions, eventRoutes } from "./routes/events.ts"
 import { type DependencyChecks, healthRoutes } from "./routes/health.ts"
+import { memoryRoutes } from "./routes/memories.ts"
 import { messageRoutes } from "./routes/messages.ts"
 import { type Page, pageRoutes } from "./routes/page.ts"
 import { replyRoutes } from "./routes/replies.ts"
@@ -29,6 +31,7 @@ import { type TurnRouteOptions, turnRoutes } from "./routes/turns.ts"
 export interface ApiOptions extends EventRouteOptions, TurnRouteOptions {
   logger: Logger
   conversations: ConversationService
+  memories: MemoryBook
   /** Present only under development sign-in; then requests with a foreign `Host` are refused. */
   development: TokenIssuer | null
   /** Exact origins, beside the server's own, whose pages may call. */
@@ -79,6 +82,7 @@ export async function createHttpServer(options: ApiOptions): Promise<FastifyInst
   await app.register(turnRoutes(options))
   await app.register(eventRoutes(options))
   await app.register(ticketRoutes(options))
+  await app.register(memoryRoutes(options.memories, options.verifier))
   await app.register(replyRoutes(options.chat, options.verifier))
   if (development !== null) await app.register(developmentRoutes(development))
   await app.register(pageRoutes(options.page))

@@ -1,12 +1,13 @@
 import type {
   ConversationResource,
+  MemoryResource,
   MessageResource,
   ReplyError,
   ReplyErrorCode,
   RequestErrorCode,
   ServerFrame,
 } from "@grizz/protocol"
-import type { Conversation, Message, ReplyEnd, RunningReply } from "../domain.ts"
+import type { Conversation, Memory, Message, ReplyEnd, RunningReply } from "../domain.ts"
 import type { ConversationEvent, Cursor } from "../ports.ts"
 import type { Beginning } from "../services/conversation-reader.ts"
 import { cursorPrefix, encodeCursor } from "../services/cursor.ts"
@@ -19,6 +20,27 @@ export function conversationResource(conversation: Conversation): ConversationRe
 export function messageResource(message: Message): MessageResource {
   const { id, conversationId, position, role, content, metadata, status, createdAt } = message
   return { id, conversation_id: conversationId, position, role, content, metadata, status, created_at: createdAt }
+}
+
+export function memoryResource(memory: Memory): MemoryResource {
+  const { id, kind, text, isPinned, day, sources, validFrom, validTo, supersededBy, createdAt } = memory
+  return {
+    id,
+    kind,
+    text,
+    pinned: isPinned,
+    day,
+    sources: sources.map(({ messageId, conversationId, role, createdAt: saidAt }) => ({
+      message_id: messageId,
+      conversation_id: conversationId,
+      role,
+      created_at: saidAt,
+    })),
+    valid_from: validFrom,
+    valid_to: validTo,
+    superseded_by: supersededBy,
+    created_at: createdAt,
+  }
 }
 
 /** What a person reads when a reply failed, and whether asking again can help. */

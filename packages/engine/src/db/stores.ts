@@ -1,6 +1,7 @@
-import type { ConversationStore, MessageStore, ReplyStore, TicketStore, TurnStore } from "../ports.ts"
+import type { ConversationStore, MemoryStore, MessageStore, ReplyStore, TicketStore, TurnStore } from "../ports.ts"
 import type { Database } from "./database.ts"
 import { PostgresConversationStore } from "./postgres-conversation-store.ts"
+import { PostgresMemoryStore } from "./postgres-memory-store.ts"
 import { PostgresMessageStore } from "./postgres-message-store.ts"
 import { PostgresReplyStore, type ReplyStoreOptions } from "./postgres-reply-store.ts"
 import { PostgresTicketStore } from "./postgres-ticket-store.ts"
@@ -9,6 +10,7 @@ import { PostgresTurnStore } from "./postgres-turn-store.ts"
 export interface Stores {
   conversations: ConversationStore
   messages: MessageStore
+  memories: MemoryStore
   replies: ReplyStore
   tickets: TicketStore
   turns: TurnStore
@@ -19,6 +21,7 @@ export function createStores(database: Database, newId: () => string, options?: 
   return {
     conversations: new PostgresConversationStore(database, newId),
     messages: new PostgresMessageStore(database),
+    memories: new PostgresMemoryStore(database),
     replies: new PostgresReplyStore(database, options),
     tickets: new PostgresTicketStore(database),
     turns: new PostgresTurnStore(database),

@@ -9,10 +9,10 @@ import {
 } from "@grizz/protocol"
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod"
 import * as z from "zod"
-import { ChatError } from "../../core/errors.ts"
 import type { TokenVerifier } from "../../ports.ts"
-import type { ConversationService, ListPlace } from "../../services/conversation-service.ts"
+import type { ConversationService } from "../../services/conversation-service.ts"
 import { parseId, requireUser } from "../authenticate.ts"
+import { decodePlace, encodePlace } from "../place.ts"
 import { conversationResource } from "../wire.ts"
 
 const security = [{ bearer: [] }]
@@ -37,9 +37,11 @@ export function conversationRoutes(conversations: ConversationService, verifier:
       "/conversations",
       { schema: { ...list, querystring: conversationPageQuery, response: { 200: conversationPage, ...refused } } },
       async ({ userId, query }) => {
-        const before = query.cursor === undefined ? undefined : decodePlace(query.cursor)
+        const place = query.cursor === undefined ? undefined : decodePlace(query.cursor)
+        const before = place && { updatedAt: place.time, id: place.id }
         const { items, next } = await conversations.list(userId, query.limit, before)
-        return { data: items.map(conversationResource), next_cursor: next === null ? null : encodePlace(next) }
+        const nextCursor = next === null ? null : encodePlace({ time: next.updatedAt, id: next.id })
+        return { data: items.map(conversationResource), next_cursor: nextCursor }
       },
     )
 
@@ -81,15 +83,3 @@ export function conversationRoutes(conversations: ConversationService, verifier:
 }
 
 const conversationId = ({ id }: { id: string }) => parseId(id, "conversation")
-
-const encodePlace = ({ updatedAt, id }: ListPlace) => Buffer.from(`${updatedAt} ${id}`).toString("base64url")
-
-// PostgreSQL knows no year 0.
-const place = z.tuple([z.iso.datetime().refine((time) => !time.startsWith("0000")), z.guid()])
-
-/** @throws ChatError `invalid_request` for what no page gave as its `next_cursor` */
-function decodePlace(cursor: string): ListPlace {
-  const parsed = place.safeParse(Buffer.from(cursor, "base64url").toString().split(" "))
-  if (!parsed.success) throw new ChatError("invalid_request", "cursor: must be the next_cursor of an earlier page.")
-  return { updatedAt: parsed.data[0], id: parsed.data[1] }
-}

@@ -1,0 +1,143 @@
+import type { Memory, MemoryKind, MemorySource } from "../domain.ts"
+import type { MemoryPageRequest, MemoryStore } from "../ports.ts"
+import type { Database, Parameter, Statement } from "./database.ts"
+
+interface MemoryRow {
+  id: string
+  kind: MemoryKind
+  text: string
+  is_pinned: boolean
+  day: string | null
+  sources: { message_id: string; conversation_id: string; role: "user" | "assistant"; created_at: string }[]
+  valid_from: string
+  valid_to: string | null
+  superseded_by: string | null
+  created_at: string
+}
+
+/** Columns of a MemoryRow from `m`. */
+const columns = `m.id::text as id, m.kind, m.text, m.is_pinned, m.day::text as day,
+  grizz.rfc3339(m.valid_from) as valid_from, grizz.rfc3339(m.valid_to) as valid_to,
+  m.superseded_by::text as superseded_by, grizz.rfc3339(m.created_at) as created_at,
+  (select coalesce(json_agg(json_build_object('message_id', g.id, 'conversation_id', g.conversation_id, 'role', g.role,
+      'created_at', grizz.rfc3339(g.created_at)) order by g.created_at, g.id), '[]')
+    from grizz.memory_sources s join public.messages g on g.id = s.message_id where s.memory_id = m.id) as sources`
+
+// The text is looked for as it is: no pattern, so that `%` is a per cent sign.
+const list: Statement = {
+  name: "grizz_list_memories",
+  text: `select ${columns} from grizz.memories m
+    where m.user_id = $1::uuid and ($3::boolean or m.superseded_by is null)
+      and ($4::text is null or strpos(lower(m.text), lower($4::text)) > 0)
+    order by m.created_at desc, m.id desc limit $2::integer`,
+}
+
+const listBefore: Statement = {
+  name: "grizz_list_memories_before",
+  text: `select ${columns} from grizz.memories m
+    where m.user_id = $1::uuid and ($3::boolean or m.superseded_by is null)
+      and ($4::text is null or strpos(lower(m.text), lower($4::text)) > 0)
+      and (m.created_at, m.id) < ($5::text::timestamptz, $6::uuid)
+    order by m.created_at desc, m.id desc limit $2::integer`,
+}
+
+const find: Statement = {
+  name: "grizz_find_memory",
+  text: `select ${columns} from grizz.memories m where m.id = $2::uuid and m.user_id = $1::uuid`,
+}
+
+const add: Statement = {
+  name: "grizz_add_note",
+  text: `insert into grizz.memories as m (id, user_id, kind, text, is_pinned)
+    values ($2::uuid, $1::uuid, 'note', $3, $4) returning ${columns}`,
+}
+
+const correct: Statement = {
+  name: "grizz_correct_memory",
+  text: "select grizz.correct_memory($1::uuid, $2::uuid, $3::uuid, $4, $5) as outcome",
+}
+
+const forget: Statement = {
+  name: "grizz_forget_memory",
+  text: "select grizz.forget_memory($1::uuid, $2::uuid) as is_gone",
+}
+
+const readPause: Statement = {
+  name: "grizz_read_memory_pause",
+  text: "select s.is_paused from grizz.memory_settings s where s.user_id = $1::uuid",
+}
+
+const savePause: Statement = {
+  name: "grizz_save_memory_pause",
+  text: `insert into grizz.memory_settings (user_id, is_paused) values ($1::uuid, $2)
+    on conflict (user_id) do update set is_paused = excluded.is_paused`,
+}
+
+/** Memories in PostgreSQL. */
+export class PostgresMemoryStore implements MemoryStore {
+  readonly #database: Database
+
+  constructor(database: Database) {
+    this.#database = database
+  }
+
+  async list(userId: string, { limit, before, text, superseded }: MemoryPageRequest): Promise<Memory[]> {
+    const parameters: Parameter[] = [userId, limit, superseded, text ?? null]
+    const rows = await (before === undefined
+      ? this.#database.query<MemoryRow>(list, parameters)
+      : this.#database.query<MemoryRow>(listBefore, [...parameters, before.createdAt, before.id]))
+    return rows.map(toMemory)
+  }
+
+  async addNote(userId: string, note: { id: string; text: string; isPinned: boolean }): Promise<Memory> {
+    const [row] = await this.#database.query<MemoryRow>(add, [userId, note.id, note.text, note.isPinned])
+    return toMemory(row!)
+  }
+
+  async correct(
+    userId: string,
+    memoryId: string,
+    change: { id: string; text: string | null; isPinned: boolean | null },
+  ): Promise<Memory | "superseded" | null> {
+    const parameters = [userId, memoryId, change.id, change.text, change.isPinned]
+    const [row] = await this.#database.query<{ outcome: string | null }>(correct, parameters)
+    const outcome = row?.outcome ?? null
+    if (outcome === null || outcome === "superseded") return outcome
+    const [found] = await this.#database.query<MemoryRow>(find, [userId, outcome])
+    return found === undefined ? null : toMemory(found)
+  }
+
+  async forget(userId: string, memoryId: string): Promise<boolean> {
+    const [row] = await this.#database.query<{ is_gone: boolean }>(forget, [userId, memoryId])
+    return row!.is_gone
+  }
+
+  async isPaused(userId: string): Promise<boolean> {
+    const [row] = await this.#database.query<{ is_paused: boolean }>(readPause, [userId])
+    return row?.is_paused ?? false
+  }
+
+  async setPaused(userId: string, isPaused: boolean): Promise<void> {
+    await this.#database.query(savePause, [userId, isPaused])
+  }
+}
+
+function toMemory(row: MemoryRow): Memory {
+  return {
+    id: row.id,
+    kind: row.kind,
+    text: row.text,
+    isPinned: row.is_pinned,
+    day: row.day,
+    sources: row.sources.map(toSource),
+    validFrom: row.valid_from,
+    validTo: row.valid_to,
+    supersededBy: row.superseded_by,
+    createdAt: row.created_at,
+  }
+}
+
+function toSource(source: MemoryRow["sources"][number]): MemorySource {
+  const { message_id: messageId, conversation_id: conversationId, role, created_at: createdAt } = source
+  return { messageId, conversationId, role, createdAt }
+}
