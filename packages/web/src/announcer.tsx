@@ -1,4 +1,5 @@
-import type { ConversationState, MessageResource } from "@grizz/client"
+import type { MessageResource } from "@grizz/client"
+import type { ConversationOutline } from "@grizz/client/react"
 import { useEffect, useRef } from "react"
 import { plainText } from "./plain-text.ts"
 import { texts } from "./texts.ts"
@@ -7,7 +8,7 @@ import { texts } from "./texts.ts"
  * Tells a screen reader that a reply has begun and, once and whole, what it said. The transcript itself is no live
  * region, because it would be read anew with every token.
  */
-export function Announcer({ state }: { state: ConversationState }) {
+export function Announcer({ state }: { state: ConversationOutline }) {
   const region = useRef<HTMLDivElement>(null)
   const watched = useRef<string | null>(null)
   const runningId = state.reply?.id ?? null
@@ -27,7 +28,7 @@ export function Announcer({ state }: { state: ConversationState }) {
   return <div ref={region} className="visually-hidden" aria-live="polite" aria-atomic="true" data-testid="announcer" />
 }
 
-function announcementOf(message: MessageResource, state: ConversationState): string {
+function announcementOf(message: MessageResource, state: ConversationOutline): string {
   const said = plainText(message.content)
   if (message.status === "completed") return `${texts.transcript.grizz}: ${said}`
   if (message.status === "stopped") return `${said} ${texts.reply.announceStopped}`.trim()

@@ -1,7 +1,6 @@
-import type { Conversation, ConversationState, GrizzClient } from "@grizz/client"
-import { useConversation, useConversationState } from "@grizz/client/react"
-import { timeline } from "@grizz/client/timeline"
-import { type ReactNode, useEffect, useMemo, useRef } from "react"
+import type { Conversation, GrizzClient } from "@grizz/client"
+import { type ConversationOutline, useConversation } from "@grizz/client/react"
+import { type ReactNode, useEffect, useRef } from "react"
 import { addressOf } from "./addressed-conversation.ts"
 import { Announcer } from "./announcer.tsx"
 import { Composer } from "./composer.tsx"
@@ -12,6 +11,7 @@ import { useLocalDay } from "./local-day.ts"
 import { nameOf } from "./sidebar.tsx"
 import { texts } from "./texts.ts"
 import { Transcript } from "./transcript.tsx"
+import { useResumedReply } from "./use-resumed-reply.ts"
 
 interface ConversationViewProps {
   client: GrizzClient
@@ -29,13 +29,9 @@ interface ConversationViewProps {
 
 export function ConversationView(props: ConversationViewProps) {
   const { client, conversationId, offlineModel, menu, onSpoken, onNewDay, onSignOut } = props
-  const { conversation } = useConversation(conversationId ?? "today", { client, movesOn: false })
-  const state = useConversationState(conversation)
-  const { messages, reply, queued, pending, replyErrors } = state
-  const items = useMemo(
-    () => timeline({ messages, reply, queued, pending, replyErrors }),
-    [messages, reply, queued, pending, replyErrors],
-  )
+  const { conversation, state } = useConversation(conversationId ?? "today", { client })
+  const { messages } = state
+  const resumed = useResumedReply(state)
   const online = state.connection.status === "open"
   useEffect(() => {
     if (online && messages.length > 0) onSpoken()
@@ -50,7 +46,7 @@ export function ConversationView(props: ConversationViewProps) {
         </p>
       )}
       <ConnectionBanner connection={state.connection} onRetry={() => conversation.connect()} onSignIn={onSignOut} />
-      <Transcript state={state} items={items} conversation={conversation} readOnly={conversationId !== null}>
+      <Transcript key={conversation.id} state={state} conversation={conversation} resumed={resumed}>
         <EmptyDay state={state} past={conversationId !== null} onStart={(text) => conversation.send(text)} />
       </Transcript>
       <Announcer state={state} />
@@ -63,7 +59,7 @@ export function ConversationView(props: ConversationViewProps) {
   )
 }
 
-function TodayComposer({ state, conversation }: { state: ConversationState; conversation: Conversation }) {
+function TodayComposer({ state, conversation }: { state: ConversationOutline; conversation: Conversation }) {
   const active = state.reply?.id ?? state.queued[0]?.reply_id ?? null
   return (
     <Composer
@@ -76,7 +72,7 @@ function TodayComposer({ state, conversation }: { state: ConversationState; conv
 }
 
 /** Midnight has passed since this conversation was opened as today's. */
-function NewDayBar({ state, onNewDay }: { state: ConversationState } & Pick<ConversationViewProps, "onNewDay">) {
+function NewDayBar({ state, onNewDay }: { state: ConversationOutline } & Pick<ConversationViewProps, "onNewDay">) {
   const today = useLocalDay()
   const day = state.conversation?.conv_day ?? null
   if (day === null || day >= today) return null
@@ -102,7 +98,7 @@ function ReadingBar() {
 }
 
 interface HeaderProps {
-  state: ConversationState
+  state: ConversationOutline
   /** Today's conversation is shown. */
   ofToday: boolean
   menu: ReactNode

@@ -1,10 +1,10 @@
-import type { ConversationState } from "@grizz/client"
+import type { ConversationOutline } from "@grizz/client/react"
 import { useState } from "react"
 import { BearMark } from "./bear-mark.tsx"
 import { texts } from "./texts.ts"
 
 interface EmptyDayProps {
-  state: ConversationState
+  state: ConversationOutline
   past: boolean
   onStart: (text: string) => void
 }

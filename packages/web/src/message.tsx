@@ -1,10 +1,11 @@
-import type { Conversation, MessageResource, PendingMessage } from "@grizz/client"
+import type { Conversation, MessageResource, PendingMessage, Refusal } from "@grizz/client"
 import { memo, useDeferredValue } from "react"
 import { BearMark } from "./bear-mark.tsx"
 import { timeOfDay } from "./days.ts"
 import { Icon } from "./icons.tsx"
 import { Markdown } from "./markdown.tsx"
 import { texts } from "./texts.ts"
+import { useReplyText } from "./use-reply-text.ts"
 
 /** Why a reply failed, by the code; taken from the client's own state. */
 type ReplyFailure = { code: keyof typeof texts.reply.failed } | null
@@ -57,20 +58,32 @@ function reasonOf({ error }: PendingMessage): string {
   return error === null ? "" : (texts.pending.reasons[error.code] ?? error.message)
 }
 
+/** How asking for a new answer stands. */
+interface RetryState {
+  isAsked: boolean
+  refusal: Refusal | null
+}
+
 interface GrizzMessageProps {
-  text: string
+  conversation: Conversation
+  replyId: string
   status: Exclude<MessageResource["status"], "sent"> | "waiting" | "writing"
-  /** Null while it is not stored. */
+  /** Null while it is written. */
+  stored: string | null
   createdAt: string | null
   error: ReplyFailure
-  onAskAgain: (() => void) | null
+  /** Null where a new answer is not offered. */
+  retry: RetryState | null
+  /** It went on after a break. */
+  isResumed: boolean
 }
 
 export const GrizzMessage = memo(
-  function GrizzMessage({ text, status, createdAt, error, onAskAgain }: GrizzMessageProps) {
-    const writing = status === "writing"
+  function GrizzMessage(props: GrizzMessageProps) {
+    const { conversation, replyId, status, stored, createdAt, error, retry, isResumed } = props
+    const isWriting = status === "writing"
     // A fast stream may bring text faster than it can be laid out: then some of its steps are left out.
-    const shown = useDeferredValue(text)
+    const shown = useDeferredValue(useReplyText(conversation, replyId, stored))
     return (
       <article className="message grizz" data-status={status}>
         <h2 className="message-name">
@@ -78,21 +91,24 @@ export const GrizzMessage = memo(
           <span aria-hidden="true">{texts.name}</span>
           <span className="visually-hidden">{texts.transcript.grizz}</span>
           {createdAt !== null && <Time instant={createdAt} />}
+          {isResumed && isWriting && <span className="resumed">{texts.reply.resumed}</span>}
         </h2>
-        {shown !== "" && <Markdown text={shown} streaming={writing} />}
-        {shown === "" && (writing || status === "waiting") && <Thinking waiting={status === "waiting"} />}
-        {status === "stopped" && <StoppedNote />}
-        {status === "failed" && <FailedNote error={error} onAskAgain={onAskAgain} />}
+        {shown !== "" && <Markdown text={shown} streaming={isWriting} />}
+        {shown === "" && (isWriting || status === "waiting") && <Thinking waiting={status === "waiting"} />}
+        {status === "stopped" && <EndNote icon="stopped" words={texts.reply.stopped} {...{ conversation, retry }} />}
+        {status === "failed" && <EndNote icon="warning" words={reasonOfReply(error)} {...{ conversation, retry }} />}
       </article>
     )
   },
-  // The callback's identity changes with every render and never its meaning.
   (a, b) =>
-    a.text === b.text &&
+    a.conversation === b.conversation &&
     a.status === b.status &&
+    a.stored === b.stored &&
     a.createdAt === b.createdAt &&
     a.error === b.error &&
-    (a.onAskAgain === null) === (b.onAskAgain === null),
+    a.retry?.isAsked === b.retry?.isAsked &&
+    a.retry?.refusal === b.retry?.refusal &&
+    a.isResumed === b.isResumed,
 )
 
 function Thinking({ waiting }: { waiting: boolean }) {
@@ -108,27 +124,31 @@ function Thinking({ waiting }: { waiting: boolean }) {
   )
 }
 
-function StoppedNote() {
-  return (
-    <p className="message-note">
-      <Icon name="stopped" size={18} />
-      {texts.reply.stopped}
-    </p>
-  )
+interface EndNoteProps extends Pick<GrizzMessageProps, "conversation" | "retry"> {
+  icon: "stopped" | "warning"
+  words: string
 }
 
-function FailedNote({ error, onAskAgain }: Pick<GrizzMessageProps, "error" | "onAskAgain">) {
+/** Why an answer ended early, and the way to another one. */
+function EndNote({ icon, words, conversation, retry }: EndNoteProps) {
+  const { isAsked = false, refusal = null } = retry ?? {}
   return (
-    <div className="message-note failed">
-      <Icon name="warning" size={18} />
-      <span>{error === null ? texts.reply.failedUnknown : texts.reply.failed[error.code]}</span>
-      {onAskAgain !== null && (
-        <button type="button" className="button link" onClick={onAskAgain}>
-          {texts.reply.askAgain}
+    <div className={icon === "warning" ? "message-note failed" : "message-note"}>
+      <Icon name={icon} size={18} />
+      <span>
+        {words} {refusal !== null && texts.reply.retryRefused(refusal.message)}
+      </span>
+      {retry !== null && (
+        <button type="button" className="button link" aria-disabled={isAsked} onClick={() => conversation.retry()}>
+          {isAsked ? texts.reply.asking : texts.reply.askAgain}
         </button>
       )}
     </div>
   )
+}
+
+function reasonOfReply(error: ReplyFailure): string {
+  return error === null ? texts.reply.failedUnknown : texts.reply.failed[error.code]
 }
 
 function Time({ instant }: { instant: string }) {

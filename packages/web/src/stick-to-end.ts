@@ -28,26 +28,38 @@ export function useStickToEnd(active: boolean): StickToEnd {
     if (!active || box === null || content === null || content === undefined) return undefined
     let height = box.scrollHeight
     const look = () => {
-      const grew = box.scrollHeight !== height
+      const isNear = box.scrollHeight - box.scrollTop - box.clientHeight <= tolerancePx
+      const isResized = box.scrollHeight !== height
       height = box.scrollHeight
-      const near = box.scrollHeight - box.scrollTop - box.clientHeight <= tolerancePx
-      // A scroll event that growth caused says nothing about the reader.
-      if (grew && sticking.current) return
-      sticking.current = near
-      setAtEnd(near)
+      // A scroll event that a change of the content caused says nothing about the reader.
+      if (!isResized || !sticking.current || isNear) sticking.current = isNear
+      setAtEnd(sticking.current)
     }
     const follow = () => {
       if (sticking.current) box.scrollTop = box.scrollHeight
-      else look()
+      look()
+    }
+    // Also in the middle of a fast stream, when every scroll event comes with a change of the content.
+    const leave = (event: Event) => {
+      if (isUpwards(event)) sticking.current = false
     }
     const observer = new ResizeObserver(follow)
     observer.observe(content)
     observer.observe(box)
     box.addEventListener("scroll", look, { passive: true })
+    for (const type of leaveEvents) box.addEventListener(type, leave, { passive: true })
     return () => {
       observer.disconnect()
       box.removeEventListener("scroll", look)
+      for (const type of leaveEvents) box.removeEventListener(type, leave)
     }
   }, [active])
   return { scroller, atEnd, scrollToEnd }
+}
+
+const leaveEvents = ["wheel", "touchmove", "keydown"]
+
+function isUpwards(event: Event): boolean {
+  if (event instanceof WheelEvent) return event.deltaY < 0
+  return !(event instanceof KeyboardEvent) || ["ArrowUp", "PageUp", "Home"].includes(event.key)
 }

@@ -1,30 +1,49 @@
-import type { Conversation, ConversationState } from "@grizz/client"
-import type { TimelineItem } from "@grizz/client/timeline"
-import { type ReactNode, type RefObject, useLayoutEffect, useState } from "react"
-import { Icon } from "./icons.tsx"
+import type { Conversation } from "@grizz/client"
+import type { ConversationOutline } from "@grizz/client/react"
+import { type TimelineItem, timeline } from "@grizz/client/timeline"
+import { type ReactNode, useLayoutEffect, useMemo, useState } from "react"
+import { Virtualizer } from "virtua"
+import { ConversationStart } from "./conversation-start.tsx"
 import { GrizzMessage, PendingUserMessage, UserMessage } from "./message.tsx"
+import { NewestButton } from "./newest-button.tsx"
 import { useStickToEnd } from "./stick-to-end.ts"
 import { texts } from "./texts.ts"
+import { type Earlier, useEarlier } from "./use-earlier.ts"
+
+/** How far around what is seen messages are kept, in CSS pixels: an ordinary day is there whole, to be searched and read out. */
+const keptPx = 4_000
+/** Height of the room above the first message, in CSS pixels; as in transcript.css. */
+const roomAbovePx = 16
 
 interface TranscriptProps {
-  state: ConversationState
-  items: readonly TimelineItem[]
+  state: ConversationOutline
   conversation: Conversation
-  readOnly: boolean
+  /** Id of the reply that went on after a break, or null. */
+  resumed: string | null
   /** Shown while nothing has been said. */
   children: ReactNode
 }
 
+/** Before the first message stands how the conversation began. */
+type Row = { kind: "start"; key: "start" } | TimelineItem<{ id: string; messageId: string }>
+
 /** The conversation, newest at the end, which it follows as long as the reader is there. */
-export function Transcript({ state, items, conversation, readOnly, children }: TranscriptProps) {
-  const { scroller, atEnd, scrollToEnd } = useStickToEnd(items.length > 0)
+export function Transcript({ state, conversation, resumed, children }: TranscriptProps) {
+  const rows = useRows(state)
+  const { scroller, atEnd, scrollToEnd } = useStickToEnd(rows.length > 0)
+  const earlier = useEarlier(conversation)
+  const prepended = usePrepended(rows)
   const ownWords = state.pending.length
   // Whoever sends a message wants to see it, wherever they were reading.
   useLayoutEffect(() => {
     if (ownWords > 0) scrollToEnd()
   }, [ownWords, scrollToEnd])
 
-  const last = items.at(-1)
+  const readBack = (offset: number) => {
+    const isNear = offset < (scroller.current?.clientHeight ?? 0)
+    if (isNear && !atEnd && state.hasEarlier && earlier.status === "idle") earlier.load()
+  }
+  const newest = rows.at(-1)
   return (
     <div className="transcript-frame">
       <div
@@ -38,74 +57,105 @@ export function Transcript({ state, items, conversation, readOnly, children }: T
         tabIndex={0}
       >
         <div className="transcript-column">
-          {state.hasEarlier && <Earlier conversation={conversation} scroller={scroller} />}
-          {items.length === 0
-            ? children
-            : items.map((item) => (
-                <Item
-                  key={item.key}
-                  item={item}
-                  conversation={conversation}
-                  again={!readOnly && item === last ? previousText(items) : null}
-                />
-              ))}
+          {rows.length === 0 ? (
+            children
+          ) : (
+            <Virtualizer
+              data={rows}
+              scrollRef={scroller}
+              startMargin={roomAbovePx}
+              bufferSize={keptPx}
+              shift={prepended}
+              onScroll={readBack}
+            >
+              {(row) => (
+                <div key={row.key} className="row">
+                  <RowContent
+                    row={row}
+                    state={state}
+                    conversation={conversation}
+                    isNewest={row === newest}
+                    isResumed={row.key === resumed}
+                  />
+                </div>
+              )}
+            </Virtualizer>
+          )}
         </div>
       </div>
-      {!atEnd && (
-        <button type="button" className="newest" onClick={scrollToEnd}>
-          <Icon name="down" size={18} />
-          {texts.transcript.newest}
-        </button>
-      )}
+      <EarlierNote earlier={earlier} />
+      {!atEnd && <NewestButton conversation={conversation} onClick={scrollToEnd} />}
     </div>
   )
 }
 
-interface ItemProps {
-  item: TimelineItem
+function useRows({ messages, reply, queued, pending, replyErrors, hasEarlier }: ConversationOutline): Row[] {
+  return useMemo(() => {
+    const items = timeline({ messages, reply, queued, pending, replyErrors })
+    return items.length === 0 || hasEarlier ? items : [{ kind: "start", key: "start" }, ...items]
+  }, [messages, reply, queued, pending, replyErrors, hasEarlier])
+}
+
+/** Whether what came in last came before the first row. */
+function usePrepended(rows: readonly Row[]): boolean {
+  const first = rows[0]?.key ?? null
+  const [known, setKnown] = useState({ first, count: rows.length, isPrepended: false })
+  if (known.first === first && known.count === rows.length) return known.isPrepended
+  const isPrepended = known.first !== null && known.first !== first
+  setKnown({ first, count: rows.length, isPrepended })
+  return isPrepended
+}
+
+interface RowContentProps {
+  row: Row
+  state: ConversationOutline
   conversation: Conversation
-  /** What to ask once more when this reply failed; null where that is not offered. */
-  again: string | null
+  isNewest: boolean
+  isResumed: boolean
 }
 
-function Item({ item, conversation, again }: ItemProps) {
-  if (item.kind === "pending") return <PendingUserMessage pending={item.pending} conversation={conversation} />
-  const unended = { createdAt: null, error: null, onAskAgain: null }
-  if (item.kind === "waiting") return <GrizzMessage text="" status="waiting" {...unended} />
-  if (item.kind === "writing") return <GrizzMessage text={item.reply.text} status="writing" {...unended} />
-  const { role, content, status, created_at } = item.message
-  if (role === "user" || status === "sent") return <UserMessage content={content} createdAt={created_at} />
-  const askAgain = again === null ? null : () => void conversation.send(again)
-  return <GrizzMessage text={content} status={status} createdAt={created_at} error={item.error} onAskAgain={askAgain} />
-}
-
-/** The text of the user's newest message. */
-function previousText(items: readonly TimelineItem[]): string | null {
-  const item = items.findLast((one) => one.kind === "message" && one.message.role === "user")
-  return item?.kind === "message" ? item.message.content : null
-}
-
-function Earlier({ conversation, scroller }: { conversation: Conversation; scroller: RefObject<HTMLElement | null> }) {
-  const [loading, setLoading] = useState(false)
-  const load = () => {
-    const box = scroller.current
-    const fromEnd = box === null ? 0 : box.scrollHeight - box.scrollTop
-    setLoading(true)
-    const settle = () => {
-      setLoading(false)
-      // What was being read stays where it is, below what has come in above it.
-      requestAnimationFrame(() => {
-        if (box === null) return
-        box.scrollTop = box.scrollHeight - fromEnd
-        // With nothing earlier left, the button and the focus on it are gone.
-        if (document.activeElement === document.body) box.focus({ preventScroll: true })
-      })
+function RowContent({ row, state, conversation, isNewest, isResumed }: RowContentProps) {
+  const unended = { conversation, replyId: row.key, stored: null, createdAt: null, error: null, retry: null, isResumed }
+  switch (row.kind) {
+    case "start":
+      return <ConversationStart conversation={state.conversation} />
+    case "pending":
+      return <PendingUserMessage pending={row.pending} conversation={conversation} />
+    case "waiting":
+    case "writing":
+      return <GrizzMessage status={row.kind} {...unended} />
+    case "message":
+    default: {
+      const { id, role, content, status, created_at } = row.message
+      if (role === "user" || status === "sent") return <UserMessage content={content} createdAt={created_at} />
+      const asked = state.retry?.replyId === id ? state.retry : null
+      const retry = isNewest ? { isAsked: asked !== null && asked.error === null, refusal: asked?.error ?? null } : null
+      return (
+        <GrizzMessage
+          status={status}
+          {...unended}
+          stored={content}
+          createdAt={created_at}
+          error={row.error}
+          retry={retry}
+        />
+      )
     }
-    conversation.loadEarlier().then(settle, settle)
   }
+}
+
+function EarlierNote({ earlier }: { earlier: Earlier }) {
   return (
-    <button type="button" className="button quiet earlier" onClick={load} disabled={loading}>
-      {loading ? texts.transcript.loadingEarlier : texts.transcript.earlier}
-    </button>
+    <output className="earlier">
+      {earlier.status === "loading" && <span className="earlier-note">{texts.transcript.loadingEarlier}</span>}
+      {earlier.status === "failed" && (
+        <span className="earlier-note">
+          {texts.transcript.earlierFailed}
+          <button type="button" className="button link" onClick={earlier.load}>
+            {texts.days.tryAgain}
+          </button>
+        </span>
+      )}
+    </output>
   )
 }
