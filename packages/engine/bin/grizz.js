@@ -10,10 +10,13 @@ if (node === null) await run()
 else runOn(node, fileURLToPath(import.meta.url), args)
 
 async function run() {
-  await import("./check-node.js")
   endWithLauncher()
   // In the repository the sources run as they are; a published package has only what was built from them.
-  const source = new URL("../src/main.ts", import.meta.url)
-  const { main } = await import(existsSync(source) ? source.href : new URL("../dist/main.js", import.meta.url).href)
-  await main(args, process.env)
+  const isBuilt = !existsSync(new URL("../src/main.ts", import.meta.url))
+  const load = (name) => import(new URL(isBuilt ? `../dist/${name}.js` : `../src/${name}.ts`, import.meta.url).href)
+  const isChat = args[0] === "chat"
+  // The chat is the SDK's, and runs wherever that does once it is built.
+  if (!isChat || !isBuilt) await import("./check-node.js")
+  if (isChat) await (await load("chat/chat")).chat(args.slice(1))
+  else await (await load("main")).main(args, process.env)
 }

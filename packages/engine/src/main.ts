@@ -11,6 +11,7 @@ const usage = `Usage: grizz <command>
   serve     the production server; needs DATABASE_URL and a model
   migrate   brings the database to this release's schema
   doctor    checks configuration, database, Redis, sign-in and model, and says what to do
+  chat      a chat in the terminal, with an engine that runs
   token     prints a development token
 
 Options of start and serve: --port N, --host H, --offline-model (answer without a model)

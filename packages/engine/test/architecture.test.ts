@@ -25,6 +25,8 @@ const roomRules: Record<string, readonly string[]> = {
   llm: ["ports", "domain"],
   auth: ["ports", "domain"],
   api: ["services", "ports", "domain"],
+  // A program beside the server: it knows the engine as every other client does.
+  chat: [],
 }
 /** These see every room. */
 const hallways = new Set(["main", "compose", "doctor"])
@@ -51,6 +53,7 @@ describe("the house", () => {
     const breaches = sources.flatMap(({ path, imported }) =>
       imported
         .filter((target) => target.startsWith("@grizz/"))
+        .filter((target) => !(name === "engine" && roomOf(path) === "chat" && target === "@grizz/client"))
         .filter((target) => !packageRules[name]!.includes(target.split("/").slice(0, 2).join("/")))
         .map((target) => `${name}/src/${path} imports ${target}`),
     )
@@ -81,6 +84,13 @@ describe("the house", () => {
         .map((target) => `${path} imports ${target}`)
     })
     expect(breaches).toEqual([])
+  })
+
+  test("the server never loads the chat in the terminal", () => {
+    const breaches = sourcesOf("engine")
+      .filter(({ path }) => roomOf(path) !== "chat")
+      .filter(({ imported }) => imported.some((target) => target.includes("/chat/")))
+    expect(breaches.map(({ path }) => path)).toEqual([])
   })
 
   test("services and agents see no network, environment or clock but the injected ones", () => {

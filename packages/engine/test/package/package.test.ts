@@ -159,6 +159,14 @@ export { frame }
     const url = await grizz.ready()
     await expectPage(url)
     expect(await chat(url)).toMatch(/^websocket completed .*offline/s)
+    const hello = `echo hi | npx grizz chat --url ${url}`
+    expect((await run("sh", ["-c", hello], { cwd: packages.project })).stdout).toMatch(/offline/)
+    if (olderNode !== null) {
+      // As where no Node.js came with them: the SDK then has no WebSocket.
+      const program = `import { chat } from "@grizz/engine/dist/chat/chat.js"\nawait chat(["--url", "${url}"])\n`
+      const file = await packages.write("older.js", program)
+      expect((await run("sh", ["-c", `echo hi | '${olderNode}' '${file}'`])).stdout).toMatch(/offline/)
+    }
     grizz.killGroup("SIGINT")
     await grizz.exited
     expect(grizz.output).toMatch(/stopped/)
