@@ -1,8 +1,9 @@
+import { availableParallelism } from "node:os"
 import { type Config, ConfigError, type ConfigFlags, configSecrets, readConfig } from "./core/config.ts"
 import { redactorOf } from "./core/redact.ts"
 import { databaseFindings } from "./doctor/database-checks.ts"
 import { type Finding, fail, lineOf, ok, warn } from "./doctor/finding.ts"
-import { embeddedDatabaseFindings, openFilesFinding, openFilesLimit } from "./doctor/host-checks.ts"
+import { embeddedDatabaseFindings, openFilesFinding, openFilesLimit, workersFindings } from "./doctor/host-checks.ts"
 import { modelFindings } from "./doctor/model-checks.ts"
 import { redisFindings } from "./doctor/redis-checks.ts"
 import { signInFindings } from "./doctor/sign-in-checks.ts"
@@ -23,14 +24,17 @@ export async function doctor(env: Environment, flags: ConfigFlags, print: (line:
 async function examine(env: Environment, flags: ConfigFlags): Promise<{ findings: Finding[]; secrets: string[] }> {
   const config = read(env, flags)
   if (Array.isArray(config)) return { findings: config, secrets: [] }
-  const { database, redisUrl, auth, llm } = config
+  const { database, redisUrl, auth, llm, workers } = config
   const groups = await Promise.all([
-    database.url === null ? embeddedDatabaseFindings(".") : databaseFindings({ ...database, url: database.url }),
+    database.url === null
+      ? embeddedDatabaseFindings(".")
+      : databaseFindings({ ...database, url: database.url }, workers),
     redisFindings(redisUrl),
     signInFindings(auth),
     modelFindings(llm),
   ])
-  const findings = [...configurationFindings(config), ...groups.flat(), openFilesFinding(openFilesLimit())]
+  const host = [...workersFindings(workers, availableParallelism()), openFilesFinding(openFilesLimit())]
+  const findings = [...configurationFindings(config), ...groups.flat(), ...host]
   return { findings, secrets: configSecrets(config) }
 }
 

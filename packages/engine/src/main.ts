@@ -2,8 +2,12 @@ import { parseArgs } from "node:util"
 import { compose, openDatabase, openModel, openSignIn } from "./compose.ts"
 import { type Config, ConfigError, configSecrets, readConfig, type StartMode } from "./core/config.ts"
 import { createLogger, type Logger } from "./core/logger.ts"
+import type { Database } from "./db/database.ts"
 import { migrate, pendingMigrations } from "./db/migrate.ts"
 import { doctor } from "./doctor.ts"
+import { stopOnSignal } from "./shutdown.ts"
+import { WorkerLife, workerNumber } from "./worker.ts"
+import { FirstWorkerError, Workers } from "./workers.ts"
 
 const usage = `Usage: grizz <command>
 
@@ -15,14 +19,12 @@ const usage = `Usage: grizz <command>
   token     prints a development token
 
 Options of start and serve: --port N, --host H, --offline-model (answer without a model)
+Option of serve and doctor: --workers N, so many processes behind one port (needs REDIS_URL)
 Options of token: --user UUID`
 
 type Environment = Record<string, string | undefined>
 
 const uuidPattern = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i
-
-/** A second signal ends the process at once, but Ctrl-C under npm arrives twice, so not within this time. */
-const secondSignalMs = 500
 
 /** For commands that listen to nobody, whatever `HOST` says. */
 const offlineFlags = { host: "127.0.0.1" }
@@ -32,7 +34,7 @@ export async function main(args: string[], env: Environment): Promise<void> {
   try {
     await run(args, env)
   } catch (error) {
-    process.stderr.write(`${describe(error)}\n`)
+    if (!(error instanceof FirstWorkerError)) process.stderr.write(`${describe(error)}\n`)
     process.exit(error instanceof UsageError ? 2 : 1)
   }
 }
@@ -64,6 +66,7 @@ async function run(args: string[], env: Environment): Promise<void> {
 interface Flags {
   port?: number
   host?: string
+  workers?: string
   user?: string
   offlineModel: boolean
 }
@@ -76,15 +79,17 @@ function parse(args: string[]): { command: string | undefined; flags: Flags } {
       options: {
         port: { type: "string" },
         host: { type: "string" },
+        workers: { type: "string" },
         user: { type: "string" },
         "offline-model": { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },
     })
-    const { port, host, user, help } = values
+    const { port, host, workers, user, help } = values
     const flags: Flags = { offlineModel: values["offline-model"] }
     if (port !== undefined) flags.port = Number(port)
     if (host !== undefined) flags.host = host
+    if (workers !== undefined) flags.workers = workers
     if (user !== undefined) flags.user = user
     return { command: help ? "help" : positionals[0], flags }
   } catch (error) {
@@ -93,27 +98,31 @@ function parse(args: string[]): { command: string | undefined; flags: Flags } {
 }
 
 async function serve(mode: StartMode, env: Environment, flags: Flags): Promise<void> {
+  if (mode === "start" && flags.workers !== undefined) throw new UsageError("--workers is an option of grizz serve.")
   const config = readConfig(env, mode, flags)
-  const logger = loggerOf(config, mode === "start")
-  for (const name of config.unused)
-    logger.warn({ variable: name }, "this release does not act upon a variable that is set")
+  const number = workerNumber()
+  const logger = loggerOf(config, mode === "start", number)
+  if (number === null) {
+    for (const name of config.unused)
+      logger.warn({ variable: name }, "this release does not act upon a variable that is set")
+    if (config.workers !== null) return serveWithWorkers(config.workers, config, logger)
+  }
+  const life = number === null ? null : new WorkerLife(logger)
   const database = await openDatabase(config.database, logger)
   try {
-    // A node that finds nothing to do needs no more rights than to read and write.
-    const pending = await pendingMigrations(database)
-    const applied = pending.length > 0 ? await migrate(database) : []
-    if (applied.length > 0) logger.info({ applied }, "migrated the database")
+    if (life === null) await prepare(config, database, logger)
     const model = await openModel(config.llm)
-    if (config.llm.endpoint === null) logger.warn("no model is configured: the built-in offline model answers")
     const engine = await compose(config, logger, database, model, await openSignIn(config.auth))
-    stopOnSignal(logger, async () => {
+    const stop = async () => {
       try {
         await engine.drain()
       } finally {
         await model.close()
         await database.close()
       }
-    })
+    }
+    if (life === null) stopOnSignal(logger, stop)
+    else life.stopWith(stop)
     const { host, port } = await engine.listen()
     const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`
     if (mode === "start") process.stdout.write(`\nGrizz is ready: ${url}\n\n`)
@@ -123,38 +132,41 @@ async function serve(mode: StartMode, env: Environment, flags: Flags): Promise<v
   }
 }
 
-/** For a person where a person reads, JSON lines where a machine does. */
-function loggerOf(config: Config, isStart: boolean): Logger {
-  const pretty = isStart || process.stdout.isTTY
-  return createLogger({ level: config.log.level, pretty, secrets: configSecrets(config) })
+/** The primary's part: to migrate before anyone serves, and to see to the workers. */
+async function serveWithWorkers(count: number, config: Config, logger: Logger): Promise<void> {
+  const database = await openDatabase(config.database, logger)
+  try {
+    await prepare(config, database, logger)
+  } finally {
+    await database.close()
+  }
+  const workers = new Workers({ count, drainTimeoutMs: config.http.drainTimeoutMs, logger })
+  stopOnSignal(
+    logger,
+    () => workers.stop(),
+    () => workers.kill(),
+  )
+  await workers.start()
 }
 
-function stopOnSignal(logger: Logger, stop: () => Promise<void>): void {
-  let firstSignalMs: number | null = null
-  const onSignal = (signal: NodeJS.Signals) => {
-    if (firstSignalMs !== null) {
-      if (performance.now() - firstSignalMs >= secondSignalMs) process.exit(1)
-      return
-    }
-    firstSignalMs = performance.now()
-    logger.info({ signal }, "shutting down")
-    stop().then(
-      () => {
-        logger.info("stopped")
-        process.exit(0)
-      },
-      (error: unknown) => {
-        logger.error({ err: error }, "the shutdown failed")
-        process.exit(1)
-      },
-    )
-  }
-  process.on("SIGTERM", onSignal)
-  process.on("SIGINT", onSignal)
+/** What is done once, by whoever has no primary: migrating, and what is to be said before anyone serves. */
+async function prepare({ llm }: Config, database: Database, logger: Logger): Promise<void> {
+  // A node that finds nothing to do needs no more rights than to read and write.
+  const pending = await pendingMigrations(database)
+  const applied = pending.length > 0 ? await migrate(database) : []
+  if (applied.length > 0) logger.info({ applied }, "migrated the database")
+  if (llm.endpoint === null) logger.warn("no model is configured: the built-in offline model answers")
+}
+
+/** For a person where a person reads, JSON lines where a machine does. */
+function loggerOf(config: Config, isStart: boolean, worker: number | null): Logger {
+  const pretty = isStart || process.stdout.isTTY
+  const logger = createLogger({ level: config.log.level, pretty, secrets: configSecrets(config) })
+  return worker === null ? logger : logger.child({ worker })
 }
 
 async function migrateDatabase(config: Config): Promise<void> {
-  const database = await openDatabase(config.database, loggerOf(config, true))
+  const database = await openDatabase(config.database, loggerOf(config, true, null))
   try {
     const applied = await migrate(database)
     const which =
@@ -178,7 +190,7 @@ async function printToken({ auth }: Config, userId: string | undefined): Promise
 function describe(error: unknown): string {
   if (error instanceof ConfigError) return `The configuration is not right:\n${error.message}`
   if (!(error instanceof Error)) return String(error)
-  if (!("code" in error) || !("syscall" in error) || error.syscall !== "listen") return error.message
+  if (!("code" in error) || !("syscall" in error) || !isListening(error.syscall)) return error.message
   const address = "address" in error ? String(error.address) : "this address"
   const port = "port" in error ? String(error.port) : "this port"
   if (error.code === "EADDRINUSE") return `Port ${port} on ${address} is taken. Choose another one with --port or PORT.`
@@ -186,3 +198,6 @@ function describe(error: unknown): string {
   if (error.code === "EADDRNOTAVAIL") return `This machine has no address ${address} to listen on. Check HOST.`
   return error.message
 }
+
+/** A worker's port is bound by the primary. */
+const isListening = (syscall: unknown) => syscall === "listen" || syscall === "bind"

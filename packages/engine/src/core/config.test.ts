@@ -43,6 +43,7 @@ describe("an empty environment", () => {
         personaFile: null,
       },
       log: { level: "info" },
+      workers: null,
       unused: [],
     } satisfies Config)
   })
@@ -69,6 +70,24 @@ describe("serve", () => {
     const { OPENAI_API_KEY: _, ...env } = served
     expect(refusal(env, "serve")).toBe("OPENAI_API_KEY or OPENAI_BASE_URL must be set (or give --offline-model)")
     expect(readConfig(env, "serve", { offlineModel: true }).llm.endpoint).toBeNull()
+  })
+})
+
+describe("--workers", () => {
+  const shared = { ...served, REDIS_URL: "redis://redis.example:6379" }
+
+  test.each(["1", "2", "64"])("may be %s", (workers) => {
+    expect(readConfig(shared, "serve", { workers }).workers).toBe(Number(workers))
+  })
+
+  test.each(["0", "65", "-1", "2.5", "two", "", " 2", "0x2", "1e1"])("may not be %j", (workers) => {
+    expect(refusal(shared, "serve", { workers })).toBe("--workers must be a whole number from 1 to 64")
+  })
+
+  test.each(["REDIS_URL", "DATABASE_URL"])("needs %s, and says so in one line", (name) => {
+    expect(refusal({ ...shared, [name]: "" }, "serve", { workers: "2" })).toMatch(
+      new RegExp(`^${name} must be set for --workers: .+$`),
+    )
   })
 })
 

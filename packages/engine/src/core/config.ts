@@ -11,6 +11,8 @@ export interface Config {
   auth: AuthConfig
   chat: ChatConfig
   log: LogConfig
+  /** Processes that serve behind one port, 1 to 64; null: this one. Each has a pool of its own. */
+  workers: number | null
   /** Variables that are set and valid, and that this release does not act upon yet; `main` warns of them by name. */
   unused: readonly string[]
 }
@@ -89,6 +91,8 @@ export interface ConfigFlags {
   port?: number | undefined
   host?: string | undefined
   offlineModel?: boolean | undefined
+  /** As it was given. */
+  workers?: string | undefined
 }
 
 /** The environment was refused; the message has one line for each bad variable and repeats no value. */
@@ -101,6 +105,9 @@ export class ConfigError extends Error {
 
 type Environment = Record<string, string | undefined>
 type Settings = ReturnType<(typeof environment)["parse"]>
+
+/** More processes than a machine has cores gain nothing. */
+const workersMax = 64
 
 const notYetUsed = ["EMBEDDINGS_MODEL"] as const
 
@@ -122,7 +129,7 @@ export function readConfig(env: Environment, mode: StartMode, flags: ConfigFlags
     ...crossProblems(given, problems.has(nameOf("HOST", flags)) ? null : host, mode, flags),
   ]
   if (!parsed.success || all.length > 0) throw new ConfigError(all)
-  return toConfig(parsed.data, host, given)
+  return toConfig(parsed.data, host, given, flags)
 }
 
 function knownVariables(env: Environment, flags: ConfigFlags): Environment {
@@ -152,15 +159,31 @@ function crossProblems(given: Environment, host: string | null, mode: StartMode,
   if (flags.offlineModel === true && named("OPENAI_API_KEY", "OPENAI_BASE_URL")) {
     problems.push("OPENAI_API_KEY and OPENAI_BASE_URL must be unset when --offline-model is given")
   }
+  if (flags.workers !== undefined) problems.push(...workersProblems(flags.workers, named))
   if (mode === "start") return problems
-  if (!named("DATABASE_URL")) problems.push("DATABASE_URL must be set to a postgres:// URL")
+  if (!named("DATABASE_URL") && flags.workers === undefined) {
+    problems.push("DATABASE_URL must be set to a postgres:// URL")
+  }
   if (flags.offlineModel !== true && !named("OPENAI_API_KEY", "OPENAI_BASE_URL")) {
     problems.push("OPENAI_API_KEY or OPENAI_BASE_URL must be set (or give --offline-model)")
   }
   return problems
 }
 
-function toConfig(settings: Settings, host: string, given: Environment): Config {
+/** What several processes need to be one engine. */
+function workersProblems(workers: string, named: (...names: string[]) => boolean): string[] {
+  const problems: string[] = []
+  if (!/^[1-9]\d?$/.test(workers) || Number(workers) > workersMax) {
+    problems.push(`--workers must be a whole number from 1 to ${workersMax}`)
+  }
+  if (!named("REDIS_URL")) problems.push("REDIS_URL must be set for --workers: through it they share live replies")
+  if (!named("DATABASE_URL")) {
+    problems.push("DATABASE_URL must be set for --workers: the embedded database is one process's")
+  }
+  return problems
+}
+
+function toConfig(settings: Settings, host: string, given: Environment, { workers }: ConfigFlags): Config {
   return {
     http: {
       host,
@@ -186,6 +209,7 @@ function toConfig(settings: Settings, host: string, given: Environment): Config 
       personaFile: settings.PERSONA_FILE ?? null,
     },
     log: { level: settings.LOG_LEVEL },
+    workers: workers === undefined ? null : Number(workers),
     unused: notYetUsed.filter((name) => given[name] !== undefined),
   }
 }

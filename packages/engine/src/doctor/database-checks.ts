@@ -57,7 +57,10 @@ interface Survey {
 }
 
 /** Whether the server can be reached, is fit, lets the engine work, and holds this release's schema. */
-export async function databaseFindings(config: DatabaseConfig & { url: string }): Promise<Finding[]> {
+export async function databaseFindings(
+  config: DatabaseConfig & { url: string },
+  workers: number | null,
+): Promise<Finding[]> {
   const database = new PostgresDatabase({ ...config, poolSize: 1, maxOverflow: 2 })
   try {
     const [found] = await database.query<Survey>(survey)
@@ -65,7 +68,7 @@ export async function databaseFindings(config: DatabaseConfig & { url: string })
     return [
       ...judgeServer(found!),
       await poolerFinding(database, url),
-      connectionsFinding(found!, config, url),
+      connectionsFinding(found!, { ...config, workers }, url),
       encryptionFinding(found!, url),
       ...judgeRole(found!),
       await migrationsFinding(database, found!),
@@ -112,12 +115,15 @@ async function poolerFinding(database: Database, { port }: URL): Promise<Finding
   return fail(name, "A transaction pooler is in between: prepared statements and settings do not survive.", remedy)
 }
 
-function connectionsFinding(found: Survey, { poolSize, maxOverflow }: DatabaseConfig, { hostname }: URL): Finding {
+/** Every worker of a node has a pool of its own. */
+type Pools = DatabaseConfig & { workers: number | null }
+
+function connectionsFinding(found: Survey, { poolSize, maxOverflow, workers }: Pools, { hostname }: URL): Finding {
   const name = "connections"
-  const perNode = poolSize + maxOverflow
+  const perNode = (poolSize + maxOverflow) * (workers ?? 1)
   const cap = found.role_connections >= 0 ? Math.min(found.connections, found.role_connections) : found.connections
   const nodes = Math.floor(cap / perNode)
-  const use = `A node takes up to ${perNode}`
+  const use = workers === null ? `A node takes up to ${perNode}` : `A node of ${workers} workers takes up to ${perNode}`
   if (nodes === 0) {
     return fail(name, `${use}, and the server allows ${cap}.`, "lower DB_POOL_SIZE and DB_MAX_OVERFLOW, or allow more")
   }

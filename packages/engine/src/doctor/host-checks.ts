@@ -6,6 +6,15 @@ import { type Finding, fail, ok, warn } from "./finding.ts"
 const reservedFiles = 500
 const wishedSockets = 10_000
 
+/** Whether each worker has a core; nothing where there are no workers. */
+export function workersFindings(workers: number | null, cores: number): Finding[] {
+  if (workers === null) return []
+  const name = "workers"
+  const sentence = `${workers} on ${cores === 1 ? "one core" : `${cores} cores`}.`
+  if (workers <= cores) return [ok(name, sentence)]
+  return [warn(name, sentence, "more workers than cores only use memory and connections: lower --workers")]
+}
+
 /** How many sockets the limit of open files leaves room for. */
 export function openFilesFinding(softLimit: number): Finding {
   const name = "open files"

@@ -143,7 +143,8 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
 function listen(server: Server): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject)
-    server.listen(0, "127.0.0.1", () => resolve())
+    // A worker would otherwise share the port, and answer for the others.
+    server.listen({ port: 0, host: "127.0.0.1", exclusive: true }, () => resolve())
   })
 }
 

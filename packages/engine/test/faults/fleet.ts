@@ -94,6 +94,15 @@ export class Fleet {
     await this.until("everything is acknowledged, ended and seen", isSettled, withinMs)
   }
 
+  /** Resolves when each of the replies that run now, whose nodes may be gone, has ended or has begun anew. */
+  async goesOn(withinMs: number): Promise<void> {
+    const views = this.members.map(({ devices }) => devices[0]!.view)
+    const interrupted = views.flatMap((view) => (view.running === null ? [] : { view, ...view.running }))
+    const isOver = ({ view, replyId, attempt }: (typeof interrupted)[number]) =>
+      view.hasEnded(replyId) || (view.running?.replyId === replyId && view.running.attempt > attempt)
+    await this.until("what was interrupted goes on", () => interrupted.every(isOver), withinMs)
+  }
+
   /** Waits for what no event tells. @throws Error that says what did not happen */
   async until(what: string, isSo: () => boolean | Promise<boolean>, withinMs = 20_000): Promise<void> {
     const deadlineMs = performance.now() + withinMs

@@ -22,15 +22,6 @@ describe.skipIf(missing !== null).concurrent(`nodes that are killed${missing ? `
     return { fleet, nodes, running }
   }
 
-  /** Resolves when each of the replies that run now, whose nodes may be gone, has ended or has begun anew. */
-  async function goesOn(fleet: Fleet): Promise<void> {
-    const views = fleet.members.map(({ devices }) => devices[0]!.view)
-    const interrupted = views.flatMap((view) => (view.running === null ? [] : { view, ...view.running }))
-    const isOver = ({ view, replyId, attempt }: (typeof interrupted)[number]) =>
-      view.hasEnded(replyId) || (view.running?.replyId === replyId && view.running.attempt > attempt)
-    await fleet.until("what was interrupted goes on", () => interrupted.every(isOver), promisedMs)
-  }
-
   test(`${killsCount} kills at any moment of many replies: nothing acknowledged is lost, and every reply ends once`, async () => {
     const redis = await RedisServer.start()
     const random = Random.of(seed, "kills")
@@ -46,7 +37,7 @@ describe.skipIf(missing !== null).concurrent(`nodes that are killed${missing ? `
         for (const member of fleet.members) if (random.chance(0.7)) fleet.say(member)
         await delay(random.between(0, 900))
         running[kill % 2]!.process.kill("SIGKILL")
-        if (kill === killsCount - 1) onTime = goesOn(fleet)
+        if (kill === killsCount - 1) onTime = fleet.goesOn(promisedMs)
         await running[kill % 2]!.process.exited
         fleet.comeBack(survivor)
         running[kill % 2] = await nodes.start(env)
@@ -72,7 +63,7 @@ describe.skipIf(missing !== null).concurrent(`nodes that are killed${missing ? `
       const isReading = ({ devices }: Member) => (devices[0]!.view.running?.text ?? "") !== ""
       await fleet.until("somebody is read to", () => fleet.members.some(isReading))
       only.process.kill("SIGKILL")
-      const onTime = goesOn(fleet)
+      const onTime = fleet.goesOn(promisedMs)
       await only.process.exited
       await Promise.all([onTime, fleet.settle(await nodes.start(), 2 * promisedMs)])
       const { replies } = await fleet.expectWhole()

@@ -34,8 +34,8 @@ afterEach(async () => {
   }
 })
 
-async function examine(env: Record<string, string>): Promise<Report> {
-  const grizz = new GrizzProcess({ args: ["doctor"], cwd, env })
+async function examine(env: Record<string, string>, args: string[] = []): Promise<Report> {
+  const grizz = new GrizzProcess({ args: ["doctor", ...args], cwd, env })
   const { code } = await grizz.exited
   const lines = grizz.output.trim().split("\n")
   for (const line of lines) expect(line).toMatch(/^(?:ok {2}|warn|fail) {2}\S.*/)
@@ -200,6 +200,16 @@ describe.skipIf(missingServer !== null)(`grizz doctor on a server${withoutServer
     const { output, code } = await examine({ DATABASE_URL: url, DB_POOL_SIZE: "900" })
     expect(output).toMatch(/^fail {2}connections .*905.*DB_POOL_SIZE/m)
     expect(code).toBe(1)
+  })
+
+  test("the pools of all workers are counted, and whether each has a core", async () => {
+    const env = { DATABASE_URL: url, REDIS_URL: "redis://127.0.0.1:1", DB_POOL_SIZE: "2", DB_MAX_OVERFLOW: "0" }
+    const few = await examine(env, ["--workers", "1"])
+    expect(few.output).toMatch(/^ok +connections +A node of 1 workers takes up to 2 /m)
+    expect(few.output).toMatch(/^ok +workers +1 on /m)
+    const many = await examine(env, ["--workers", "64"])
+    expect(many.output).toMatch(/^(?:fail|warn) {2}connections +A node of 64 workers takes up to 128 /m)
+    expect(many.output).toMatch(/^warn {2}workers +64 on .* — .*--workers$/m)
   })
 
   test("a transaction pooler in between is a failure", async () => {

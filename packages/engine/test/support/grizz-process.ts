@@ -3,7 +3,7 @@ import { once } from "node:events"
 import { createServer } from "node:net"
 import { fileURLToPath } from "node:url"
 
-const program = fileURLToPath(new URL("../../bin/grizz.js", import.meta.url))
+export const program = fileURLToPath(new URL("../../bin/grizz.js", import.meta.url))
 
 export interface GrizzOptions {
   args: string[]

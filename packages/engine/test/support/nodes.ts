@@ -1,9 +1,10 @@
 import { createHmac, randomBytes, randomUUID } from "node:crypto"
+import { dirname } from "node:path"
 import { migrate } from "../../src/db/migrate.ts"
 import { type OfflineModel, type OfflineScript, startOfflineModel } from "../../src/llm/offline-model.ts"
 import { createServerDatabase, openServerDatabase } from "./database-kinds.ts"
 import { TestUser } from "./engine.ts"
-import { freePort, GrizzProcess } from "./grizz-process.ts"
+import { freePort, GrizzProcess, program } from "./grizz-process.ts"
 
 const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url")
 
@@ -35,12 +36,17 @@ export class Nodes {
     return new Nodes(url, await startOfflineModel({ script, tokensPerSecond: Number.POSITIVE_INFINITY }), drop)
   }
 
-  async start(env: Record<string, string> = {}): Promise<Node> {
+  /** @param workers processes behind the node's port; without it the node is one process */
+  async start(env: Record<string, string> = {}, workers?: number): Promise<Node> {
     const port = await freePort()
-    const process = new GrizzProcess({
-      args: ["serve", "--host", "127.0.0.1", "--port", String(port)],
+    const many = workers === undefined ? [] : ["--workers", String(workers)]
+    const grizz = new GrizzProcess({
+      args: ["serve", "--host", "127.0.0.1", "--port", String(port), ...many],
       cwd: "/",
+      // By its name, so that Node.js has the options that the program names.
+      command: [program],
       env: {
+        PATH: `${dirname(process.execPath)}:${process.env["PATH"]}`,
         DATABASE_URL: this.databaseUrl,
         SUPABASE_JWT_SECRET: this.#secret,
         OPENAI_BASE_URL: this.#model.baseUrl,
@@ -49,9 +55,9 @@ export class Nodes {
         ...env,
       },
     })
-    this.#processes.push(process)
-    await process.until(/Server listening/)
-    return { url: `http://127.0.0.1:${port}`, process }
+    this.#processes.push(grizz)
+    await grizz.until(workers === undefined ? /Server listening/ : /all workers serve/)
+    return { url: `http://127.0.0.1:${port}`, process: grizz }
   }
 
   /**
