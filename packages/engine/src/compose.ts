@@ -20,16 +20,18 @@ import type { Logger } from "./core/logger.ts"
 import type { Database } from "./db/database.ts"
 import { openEmbeddedDatabase } from "./db/embedded-database.ts"
 import { PostgresDatabase } from "./db/postgres-database.ts"
-import { createStores } from "./db/stores.ts"
+import { createStores, type Stores } from "./db/stores.ts"
 import type { LiveReplyLog } from "./live/live-reply-log.ts"
 import { type OpenReplyLog, openReplyLog } from "./live/open-reply-log.ts"
 import { startOfflineModel } from "./llm/offline-model.ts"
 import { type ClosableLlmClient, openaiClient } from "./llm/openai-client.ts"
+import { openaiStructuredModel } from "./llm/openai-structured-model.ts"
 import { withRetry } from "./llm/with-retry.ts"
 import type { TokenVerifier } from "./ports.ts"
 import { ChatService } from "./services/chat-service.ts"
 import { ConversationReader } from "./services/conversation-reader.ts"
 import { ConversationService } from "./services/conversation-service.ts"
+import { MemoryDerivation } from "./services/memory-derivation.ts"
 import { MemoryBook } from "./services/memory-book.ts"
 import { ReplyRunner } from "./services/reply-runner.ts"
 import { ReplySweep } from "./services/reply-sweep.ts"
@@ -57,6 +59,9 @@ const heartbeatMs = 800
 
 /** How long a reply stays its owner's after the last heartbeat. */
 const leaseSeconds = 15
+
+/** How often conversations that went quiet are looked for, how long that is, and what one user may cost a day (UTC). */
+const derivation = { intervalMs: 30_000, quietSeconds: 300, budget: { calls: 50, tokens: 250_000 }, timeoutMs: 120_000 }
 
 /** Where what is embedded keeps its data, under the folder the engine was started in. */
 const dataFolder = ".grizz"
@@ -140,6 +145,7 @@ export async function compose(
   const conversations = new ConversationService(stores.conversations, stores.messages, clock, (id, isCertain) =>
     chat.conversationDeleted(id, isCertain),
   )
+  const memoryDerivation = deriveMemories(config.llm, stores, logger)
   let isDraining = false
   const checks = {
     database: { run: () => database.ping(), isOptional: false },
@@ -171,11 +177,15 @@ export async function compose(
   const sockets = new SocketServer({ ...shared, loopbackOnly: development !== null })
   sockets.attach(app.server)
   let timer: NodeJS.Timeout | undefined
+  let derivationTimer: NodeJS.Timeout | undefined
 
   return {
     async listen() {
       await app.listen({ host, port })
       timer = every(heartbeatMs, () => beat(runner, sweep), logger)
+      if (memoryDerivation !== null) {
+        derivationTimer = every(derivation.intervalMs, () => memoryDerivation.sweep(), logger)
+      }
       const bound = app.server.address()
       return typeof bound === "object" && bound !== null ? { host: bound.address, port: bound.port } : { host, port }
     },
@@ -183,7 +193,8 @@ export async function compose(
       isDraining = true
       sockets.drain()
       longAnswers.refuseNew()
-      await chat.drain(drainTimeoutMs)
+      clearInterval(derivationTimer)
+      await Promise.all([chat.drain(drainTimeoutMs), memoryDerivation?.stop()])
       clearInterval(timer)
       await Promise.all([sockets.close(), longAnswers.close()])
       expiry.close()
@@ -191,6 +202,16 @@ export async function compose(
       closeLog()
     },
   }
+}
+
+/** Null with the offline model, which derives nothing. */
+function deriveMemories({ endpoint, model }: LlmConfig, stores: Stores, logger: Logger): MemoryDerivation | null {
+  if (endpoint === null) {
+    logger.info("No facts or summaries are derived: the offline model cannot. Notes are kept all the same")
+    return null
+  }
+  const structured = openaiStructuredModel({ ...endpoint, model, timeoutMs: derivation.timeoutMs })
+  return new MemoryDerivation({ ...derivation, derivations: stores.derivations, model: structured, logger, newId })
 }
 
 /** Without Redis a node serves on, from the database. */

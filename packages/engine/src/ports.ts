@@ -57,6 +57,66 @@ export interface MemoryStore {
   setPaused(userId: string, isPaused: boolean): Promise<void>
 }
 
+/** One conversation that something is to be derived of, claimed by this node for a while. */
+export interface DerivationJob {
+  claimId: string
+  conversationId: string
+  userId: string
+  kind: "facts" | "summary"
+  /** Calendar day `YYYY-MM-DD`; null outside the calendar. */
+  day: string | null
+  /** The highest position that was gone through; -1 where none was. */
+  position: number
+  /** The highest position there was when it was claimed. */
+  until: number
+  /** From 1. */
+  attempt: number
+  isPaused: boolean
+}
+
+export interface TranscriptLine {
+  id: string
+  position: number
+  role: "user" | "assistant"
+  content: string
+  createdAt: string
+}
+
+export interface DerivedMemory {
+  id: string
+  text: string
+  /** Messages of the job's conversation, each once. */
+  sources: string[]
+  supersedes: string | null
+}
+
+/** Jobs that derive memories: one per conversation and kind, each with one node at a time. */
+export interface DerivationStore {
+  /** Makes jobs of the conversations in which nothing was said for so long. */
+  schedule(quietSeconds: number): Promise<void>
+  /** One that is due, or whose node is gone; null when there is none. */
+  claim(claimId: string, leaseSeconds: number): Promise<DerivationJob | null>
+  /** The messages above a position, ascending, each cut to a length; of a superseded reply the text is empty. */
+  transcript(
+    job: DerivationJob,
+    after: number,
+    limits: { messages: number; messageLength: number },
+  ): Promise<TranscriptLine[]>
+  knownFacts(userId: string, limit: number): Promise<{ id: string; text: string }[]>
+  /** Counts one model call; false, and not counted, when the day's budget is spent. */
+  spendCall(userId: string, budget: { calls: number; tokens: number }): Promise<boolean>
+  spendTokens(userId: string, tokens: number): Promise<void>
+  /**
+   * How many were stored: none when the job is another node's by now or the user has paused; one is left out when a source
+   * of it was erased, or when it is known already.
+   */
+  save(job: DerivationJob, memories: DerivedMemory[], version: string): Promise<number>
+  /** Done up to a position; where more was said it is due again after so long. */
+  end(job: DerivationJob, position: number, againSeconds: number): Promise<void>
+  /** @param counts whether this try counts as one of the job's attempts */
+  postpone(job: DerivationJob, seconds: number, counts: boolean): Promise<void>
+}
+
 export interface NewMessage {
   userId: string
   conversationId: string
@@ -359,6 +419,20 @@ export interface LlmClient {
    * @throws ReplyFailure model_timeout | model_unavailable | model_refused | model_invalid; the text already given stays given
    */
   stream(request: ModelRequest): Promise<ModelResult>
+}
+
+/** A model that answers in a given form, for work in the background. */
+export interface StructuredModel {
+  /** One call. The text may be anything: whoever asks validates it. @throws ChatError `unavailable` */
+  ask(request: {
+    name: string
+    system: string
+    /** What is to be worked on. */
+    data: string
+    jsonSchema: Record<string, unknown>
+    maxOutputTokens: number
+    signal: AbortSignal
+  }): Promise<{ text: string; tokens: number | null }>
 }
 
 // Sign-in ------------------------------------------------------------------------------------------------------------

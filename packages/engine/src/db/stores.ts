@@ -1,6 +1,15 @@
-import type { ConversationStore, MemoryStore, MessageStore, ReplyStore, TicketStore, TurnStore } from "../ports.ts"
+import type {
+  ConversationStore,
+  DerivationStore,
+  MemoryStore,
+  MessageStore,
+  ReplyStore,
+  TicketStore,
+  TurnStore,
+} from "../ports.ts"
 import type { Database } from "./database.ts"
 import { PostgresConversationStore } from "./postgres-conversation-store.ts"
+import { PostgresDerivationStore } from "./postgres-derivation-store.ts"
 import { PostgresMemoryStore } from "./postgres-memory-store.ts"
 import { PostgresMessageStore } from "./postgres-message-store.ts"
 import { PostgresReplyStore, type ReplyStoreOptions } from "./postgres-reply-store.ts"
@@ -11,6 +20,7 @@ export interface Stores {
   conversations: ConversationStore
   messages: MessageStore
   memories: MemoryStore
+  derivations: DerivationStore
   replies: ReplyStore
   tickets: TicketStore
   turns: TurnStore
@@ -22,6 +32,7 @@ export function createStores(database: Database, newId: () => string, options?: 
     conversations: new PostgresConversationStore(database, newId),
     messages: new PostgresMessageStore(database),
     memories: new PostgresMemoryStore(database),
+    derivations: new PostgresDerivationStore(database),
     replies: new PostgresReplyStore(database, options),
     tickets: new PostgresTicketStore(database),
     turns: new PostgresTurnStore(database),

@@ -29,6 +29,11 @@ export class TestConversation {
     return new TestConversation(stores, userId, id, owner)
   }
 
+  /** One that is there already. */
+  static of(stores: Stores, userId: string, conversationId: string, owner = "node-a"): TestConversation {
+    return new TestConversation(stores, userId, conversationId, owner)
+  }
+
   accept(
     content: string,
     ids: { messageId?: string; replyId?: string } = {},
