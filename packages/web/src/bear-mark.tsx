@@ -2,6 +2,15 @@
 export function BearMark({ size }: { size: number }) {
   return (
     <svg className="bear" viewBox="0 0 32 32" width={size} height={size} aria-hidden="true" focusable="false">
+      <BearFace />
+    </svg>
+  )
+}
+
+/** The same, to be drawn into another picture: 32 units wide and high. */
+export function BearFace() {
+  return (
+    <>
       <circle className="bear-fur" cx="8" cy="9" r="5.5" />
       <circle className="bear-fur" cx="24" cy="9" r="5.5" />
       <circle className="bear-ear" cx="8" cy="9" r="2.6" />
@@ -15,6 +24,6 @@ export function BearMark({ size }: { size: number }) {
         d="M16 21.8c-1.7 0-2.8-1.3-2.8-2.3 0-.9 1.2-1.4 2.8-1.4s2.8.5 2.8 1.4c0 1-1.1 2.3-2.8 2.3z"
       />
       <path className="bear-mouth" d="M16 21.8v1.3m0 0c-.6 1-1.7 1.4-2.7 1m2.7-1c.6 1 1.7 1.4 2.7 1" />
-    </svg>
+    </>
   )
 }

@@ -5,7 +5,7 @@ import { addressOf } from "./addressed-conversation.ts"
 import { Announcer } from "./announcer.tsx"
 import { Composer } from "./composer.tsx"
 import { ConnectionBanner } from "./connection-banner.tsx"
-import { writtenDay } from "./days.ts"
+import { dayNumber, writtenDay } from "./days.ts"
 import { EmptyDay } from "./empty-day.tsx"
 import { useLocalDay } from "./local-day.ts"
 import { nameOf } from "./sidebar.tsx"
@@ -118,10 +118,20 @@ function Header({ state, ofToday, menu }: HeaderProps) {
   return (
     <header className="head">
       {menu}
-      <h1 ref={heading} tabIndex={-1}>
-        {name}
-      </h1>
-      {written !== name && <p className="head-date">{written}</p>}
+      {day !== null && (
+        <span className="folio" aria-hidden="true">
+          {dayNumber(day)}
+        </span>
+      )}
+      <div className="head-title">
+        <h1 ref={heading} tabIndex={-1}>
+          {name}
+        </h1>
+        {written !== name && <p className="head-date">{written}</p>}
+      </div>
+      <p className="line-state" data-status={state.connection.status}>
+        <span>{texts.connection.states[state.connection.status]}</span>
+      </p>
     </header>
   )
 }

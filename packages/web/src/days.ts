@@ -31,6 +31,25 @@ export function timeOfDay(instant: string, locale = dateLocale()): string {
   return new Intl.DateTimeFormat(locale, { timeStyle: "short" }).format(new Date(instant))
 }
 
+/** "29", in the digits of the page's language. */
+export function dayNumber(day: string, locale = dateLocale()): string {
+  return Number(day.slice(8)).toLocaleString(locale)
+}
+
+/** "November 2026". */
+export function monthName(day: string, locale = dateLocale()): string {
+  return new Intl.DateTimeFormat(locale, { month: "long", year: "numeric" }).format(noonOf(day))
+}
+
+/** From the first day of the week on; `firstWeekday` is 1 for Monday to 7 for Sunday. */
+export function weekdayNames(firstWeekday: number, locale = dateLocale()): { short: string; long: string }[] {
+  const short = new Intl.DateTimeFormat(locale, { weekday: "narrow" })
+  const long = new Intl.DateTimeFormat(locale, { weekday: "long" })
+  // 1 January 2024 was a Monday.
+  const days = Array.from({ length: 7 }, (_, place) => new Date(2024, 0, firstWeekday + place, 12))
+  return days.map((day) => ({ short: short.format(day), long: long.format(day) }))
+}
+
 export interface MonthOfDays {
   /** `YYYY-MM`, or empty for conversations outside the calendar. */
   key: string
@@ -41,7 +60,6 @@ export interface MonthOfDays {
 
 /** Newest month first, newest day first; conversations outside the calendar last. */
 export function groupByMonth(conversations: readonly ConversationResource[], locale = dateLocale()): MonthOfDays[] {
-  const format = new Intl.DateTimeFormat(locale, { month: "long", year: "numeric" })
   const months = new Map<string, ConversationResource[]>()
   for (const conversation of conversations) {
     const key = conversation.conv_day?.slice(0, 7) ?? ""
@@ -51,7 +69,7 @@ export function groupByMonth(conversations: readonly ConversationResource[], loc
     .sort(([a], [b]) => b.localeCompare(a))
     .map(([key, members]) => ({
       key,
-      name: key === "" ? texts.days.other : format.format(noonOf(`${key}-01`)),
+      name: key === "" ? texts.days.other : monthName(`${key}-01`, locale),
       conversations: members.sort((a, b) => sortKey(b).localeCompare(sortKey(a))),
     }))
 }
@@ -66,6 +84,6 @@ function noonOf(day: string): Date {
 }
 
 /** The browser's own variant of the page's language: an American reads "November 20", a Scot "20 November". */
-function dateLocale(): string {
+export function dateLocale(): string {
   return navigator.languages.find((language) => language.startsWith(texts.language)) ?? "en-GB"
 }

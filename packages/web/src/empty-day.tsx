@@ -1,6 +1,7 @@
 import type { ConversationOutline } from "@grizz/client/react"
 import { useState } from "react"
-import { BearMark } from "./bear-mark.tsx"
+import { Icon } from "./icons.tsx"
+import { Scene, sceneHourOf } from "./scene.tsx"
 import { texts } from "./texts.ts"
 
 interface EmptyDayProps {
@@ -18,7 +19,7 @@ export function EmptyDay({ state, past, onStart }: EmptyDayProps) {
   if (past) return <p className="transcript-note">{texts.transcript.emptyPast}</p>
   return (
     <div className="empty-day">
-      <BearMark size={64} />
+      <Scene hour={sceneHourOf(hour)} />
       <p className="empty-title">{texts.transcript.emptyTitle(hour)}</p>
       <p className="empty-lead">{texts.transcript.emptyLead}</p>
       <ul className="starters">
@@ -26,10 +27,12 @@ export function EmptyDay({ state, past, onStart }: EmptyDayProps) {
           <li key={starter}>
             <button type="button" className="starter" onClick={() => onStart(starter)}>
               {starter}
+              <Icon name="forward" size={18} />
             </button>
           </li>
         ))}
       </ul>
+      <p className="empty-start">{texts.transcript.start}</p>
     </div>
   )
 }

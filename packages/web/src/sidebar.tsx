@@ -2,6 +2,7 @@ import type { ConversationResource } from "@grizz/client"
 import { useEffect, useRef } from "react"
 import { addressOf } from "./addressed-conversation.ts"
 import { BearMark } from "./bear-mark.tsx"
+import { DayCalendar } from "./day-calendar.tsx"
 import { dayName, groupByMonth } from "./days.ts"
 import { Icon } from "./icons.tsx"
 import { useLocalDay } from "./local-day.ts"
@@ -24,6 +25,8 @@ interface SidebarProps {
 export function Sidebar({ days, selected, drawer, open, onClose, onChosen, onSignOut }: SidebarProps) {
   const closeButton = useRef<HTMLButtonElement>(null)
   const modal = drawer && open
+  const today = useLocalDay()
+  const selectedDay = days.conversations.find(({ id }) => id === selected)?.conv_day ?? today
   useEffect(() => {
     if (modal) closeButton.current?.focus()
   }, [modal])
@@ -61,6 +64,7 @@ export function Sidebar({ days, selected, drawer, open, onClose, onChosen, onSig
             )}
           </div>
           <div className="days">
+            <DayCalendar days={days} today={today} selected={selectedDay} onChosen={onChosen} />
             <DayList days={days} selected={selected} onChosen={onChosen} />
           </div>
           <div className="sidebar-foot">

@@ -32,6 +32,9 @@ export const texts = {
     title: "Your days",
     open: "Show your days",
     close: "Close your days",
+    previousMonth: "Previous month",
+    nextMonth: "Next month",
+    withWords: (day: string) => `${day}, with a conversation`,
     today: "Today",
     yesterday: "Yesterday",
     other: "Other conversations",
@@ -55,7 +58,7 @@ export const texts = {
     earlierFailed: "Earlier messages could not be loaded.",
     newBelow: "New text below",
     newest: "Jump to newest",
-    start: "Here you talk with an AI. It remembers what you tell it on this page, and it can be wrong.",
+    start: "You are talking with an AI, and it can be wrong. What is said here is kept under this day.",
     emptyTitle: (hour: number) =>
       hour < 5 ? "Still up?" : hour < 12 ? "Good morning." : hour < 18 ? "Good afternoon." : "Good evening.",
     emptyLead: "A new day, a clean page. What is on your mind?",
@@ -116,6 +119,14 @@ export const texts = {
     left: (count: number) => (count < 0 ? `${-count} characters too long` : `${count} characters left`),
   },
   connection: {
+    /** Beside the day, in a word. */
+    states: {
+      connecting: "Connecting",
+      open: "Connected",
+      reconnecting: "Reconnecting",
+      offline: "Offline",
+      closed: "Not connected",
+    },
     connecting: "Connecting…",
     reconnecting: "Connection lost, reconnecting. What you write is kept.",
     offline: "You are offline. What you write is sent when you are back.",

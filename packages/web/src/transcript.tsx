@@ -118,7 +118,7 @@ function RowContent({ row, state, conversation, isNewest, isResumed }: RowConten
   const unended = { conversation, replyId: row.key, stored: null, createdAt: null, error: null, retry: null, isResumed }
   switch (row.kind) {
     case "start":
-      return <ConversationStart conversation={state.conversation} />
+      return <ConversationStart />
     case "pending":
       return <PendingUserMessage pending={row.pending} conversation={conversation} />
     case "waiting":

@@ -15,6 +15,7 @@ export function useDays(client: GrizzClient): Days {
   const [conversations, setConversations] = useState<readonly ConversationResource[]>([])
   const [status, setStatus] = useState<Days["status"]>("loading")
   const [cursor, setCursor] = useState<string | null>(null)
+  const isRead = useRef(false)
   const request = useRef<AbortController | null>(null)
 
   const load = useCallback(
@@ -22,9 +23,11 @@ export function useDays(client: GrizzClient): Days {
       request.current?.abort()
       const { signal } = (request.current = new AbortController())
       try {
-        const page = await client.call("GET /conversations", { query: { cursor: after }, signal })
-        setConversations((held) => (after === null ? page.data : [...held, ...page.data]))
-        setCursor(page.next_cursor)
+        const page = await client.call("GET /conversations", { query: { cursor: after, limit: 200 }, signal })
+        setConversations((held) => (after === null ? merged(page.data, held) : merged(held, page.data)))
+        // What was read further back stays.
+        setCursor((at) => (after === null && isRead.current ? at : page.next_cursor))
+        isRead.current = true
         setStatus("loaded")
       } catch {
         if (!signal.aborted) setStatus("failed")
@@ -40,4 +43,10 @@ export function useDays(client: GrizzClient): Days {
   const reload = useCallback(() => void load(null), [load])
   const loadMore = useCallback(() => void load(cursor), [load, cursor])
   return { conversations, status, hasMore: cursor !== null, loadMore, reload }
+}
+
+/** The first list, and what only the second one has. */
+function merged(first: readonly ConversationResource[], second: readonly ConversationResource[]) {
+  const ids = new Set(first.map(({ id }) => id))
+  return [...first, ...second.filter(({ id }) => !ids.has(id))]
 }
