@@ -3,6 +3,7 @@ import { createRoot } from "react-dom/client"
 import { App } from "./app.tsx"
 import "@fontsource-variable/literata/wght.css"
 import "@fontsource-variable/literata/wght-italic.css"
+import { speakLanguage } from "./languages.ts"
 import "./styles/base.css"
 import "./styles/layout.css"
 import "./styles/sidebar.css"
@@ -15,6 +16,7 @@ import "./styles/welcome.css"
 
 const root = document.getElementById("root")
 if (root === null) throw new Error("index.html has no #root")
+await speakLanguage()
 createRoot(root).render(
   <StrictMode>
     <App url={location.origin} />

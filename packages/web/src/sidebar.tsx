@@ -5,6 +5,7 @@ import { BearMark } from "./bear-mark.tsx"
 import { DayCalendar } from "./day-calendar.tsx"
 import { dayName, groupByMonth } from "./days.ts"
 import { Icon } from "./icons.tsx"
+import { LanguageChoice } from "./language-choice.tsx"
 import { useLocalDay } from "./local-day.ts"
 import { texts } from "./texts.ts"
 import type { Days } from "./use-days.ts"
@@ -72,6 +73,7 @@ export function Sidebar({ days, selected, drawer, open, onClose, onChosen, onSig
               <Icon name="leave" size={18} />
               {texts.days.signOut}
             </button>
+            <LanguageChoice />
           </div>
         </nav>
       </div>

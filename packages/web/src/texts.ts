@@ -46,6 +46,7 @@ export const texts = {
     tryAgain: "Try again",
     newDay: "A new day has begun.",
     toNewDay: "Go to today",
+    language: "Language",
     signOut: "Sign out",
     reading: "This day is over. You can read it here.",
     back: "Back to today",
