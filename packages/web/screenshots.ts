@@ -1,4 +1,5 @@
-// Makes the pictures of docs/images/ with a real engine, a PostgreSQL of its own and the system's Chromium: `npm run screenshots`.
+// Makes the pictures of docs/images/ with a real engine, a PostgreSQL of its own and the system's Chromium:
+// `npm run screenshots`. With a folder (`npm run screenshots -- /tmp/pictures`), every state in every look goes there.
 import { randomUUID } from "node:crypto"
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
@@ -12,6 +13,17 @@ import { EngineProcess } from "./test/support/engine-process.ts"
 import { ScriptedModel } from "./test/support/scripted-model.ts"
 
 const folder = process.argv[2] ?? join(import.meta.dirname, "../../docs/images")
+/** What the documentation shows. */
+const shown = [
+  "answer-desktop-light",
+  "empty-desktop-dark",
+  "earlier-day-desktop-dark",
+  "streaming-phone-light",
+  "failed-phone-dark",
+  "pending-phone-light",
+  "days-phone-light",
+  "right-to-left-phone-light",
+]
 const wide = { viewport: { width: 1440, height: 900 } }
 const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }
 
@@ -71,7 +83,11 @@ async function takeAll(name: string, look: BrowserContextOptions): Promise<void>
   const options = { ...look, reducedMotion: "reduce" } as const
   const line = await CutLine.to(engine.url)
   const page = await browser.visit(line.url, options)
-  const take = (state: string) => page.screenshot({ path: join(folder, `${state}-${name}.png`) })
+  const take = async (state: string) => {
+    const picture = `${state}-${name}`
+    if (process.argv[2] === undefined && !shown.includes(picture)) return
+    await page.screenshot({ path: join(folder, `${picture}.png`) })
+  }
   await page.getByRole("button", { name: "Start chatting" }).waitFor()
   await take("welcome")
   await page.getByRole("button", { name: "Start chatting" }).click()

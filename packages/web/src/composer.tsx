@@ -56,7 +56,8 @@ export function Composer({ running, stopping, onSend, onStop }: ComposerProps) {
         ref={field}
         id="message"
         rows={1}
-        dir="auto"
+        // Without a text of its own, the direction of the hint.
+        dir={text === "" ? undefined : "auto"}
         value={text}
         placeholder={texts.composer.placeholder}
         enterKeyHint="send"

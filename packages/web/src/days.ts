@@ -85,5 +85,8 @@ function noonOf(day: string): Date {
 
 /** The browser's own variant of the page's language: an American reads "November 20", a Scot "20 November". */
 export function dateLocale(): string {
-  return navigator.languages.find((language) => language.startsWith(texts.language)) ?? "en-GB"
+  return (
+    navigator.languages.find((language) => language.startsWith(texts.language)) ??
+    (texts.language === "en" ? "en-GB" : texts.language)
+  )
 }

@@ -14,9 +14,7 @@ export const UserMessage = memo(function UserMessage({ content, createdAt }: { c
   return (
     <article className="message user">
       <h2 className="visually-hidden">{texts.transcript.you}</h2>
-      <p className="bubble" dir="auto">
-        {content}
-      </p>
+      <p className="bubble">{content}</p>
       <Time instant={createdAt} />
     </article>
   )
@@ -32,9 +30,7 @@ export const PendingUserMessage = memo(function PendingUserMessage({ pending, co
   return (
     <article className="message user" data-pending={pending.status}>
       <h2 className="visually-hidden">{texts.transcript.you}</h2>
-      <p className="bubble" dir="auto">
-        {pending.content}
-      </p>
+      <p className="bubble">{pending.content}</p>
       {!failed && <span className="sending">{texts.pending.sending}</span>}
       {failed && (
         <div className="message-note failed" role="alert">

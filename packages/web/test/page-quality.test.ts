@@ -136,6 +136,22 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     expect(foreign).toEqual([])
   })
 
+  test("speaks another language from right to left, mirrored and accessible, when the reader chooses it", async () => {
+    const page = await browser.signIn(engine.url)
+    await page.getByRole("combobox", { name: "Language" }).selectOption("ar")
+    await page.getByText("ما الذي يشغل بالك؟").waitFor()
+    expect(await page.evaluate(() => [document.documentElement.lang, document.documentElement.dir])).toEqual([
+      "ar",
+      "rtl",
+    ])
+    expect(await findingsIn(page)).toEqual([])
+    const sidebar = await page.getByRole("navigation").boundingBox()
+    expect(sidebar?.x).toBeGreaterThan(desktop.viewport.width / 2)
+    expect(await overflowPx(page)).toBeLessThanOrEqual(0)
+    await page.setViewportSize(phone.viewport)
+    expect(await overflowPx(page)).toBeLessThanOrEqual(0)
+  })
+
   test("copies a code block as it was written", async () => {
     const page = await browser.signIn(engine.url, { ...desktop, permissions: ["clipboard-read", "clipboard-write"] })
     model.next("```sh\nnpm ci && npm start\n```")

@@ -172,6 +172,38 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     await page.getByText("That was then.").waitFor()
   })
 
+  test("walks its days by keyboard alone", async () => {
+    const before = await browser.signIn(engine.url, { timezoneId: "Pacific/Pago_Pago" })
+    model.next("That was then.")
+    await say(before, "On the earlier day")
+    await replies(before, "completed").waitFor()
+    const page = await browser.visitAs(before, { timezoneId: "Pacific/Kiritimati" })
+    const today = page.getByRole("gridcell", { selected: true }).getByRole("button")
+    await today.focus()
+    const focused = () => page.evaluate(() => document.activeElement?.getAttribute("aria-label"))
+    const labelOf = (day: Date) =>
+      day.toLocaleDateString("en-US", {
+        weekday: "long",
+        day: "numeric",
+        month: "long",
+        timeZone: "Pacific/Kiritimati",
+      })
+    const now = new Date()
+    await page.keyboard.press("ArrowUp")
+    await expect.poll(focused).toContain(labelOf(new Date(now.getTime() - 7 * 86_400_000)))
+    expect(await page.locator('.calendar [tabindex="0"]').count()).toBe(1)
+    await page.keyboard.press("ArrowDown")
+    await expect.poll(focused).toContain(labelOf(now))
+    // The earlier day is one or two days back, by the hour of this test.
+    await page.getByRole("navigation", { name: "Your days" }).getByRole("link").nth(1).waitFor()
+    for (let presses = 1; !(await focused())?.endsWith("with a conversation") && presses <= 2; presses++) {
+      await page.keyboard.press("ArrowLeft")
+      await expect.poll(focused).toContain(labelOf(new Date(now.getTime() - presses * 86_400_000)))
+    }
+    await page.keyboard.press("Enter")
+    await page.getByText("That was then.").waitFor()
+  })
+
   test("offers the new day after midnight instead of taking the present one away", async () => {
     const page = await browser.signIn(engine.url)
     expect(await page.getByText("A new day has begun.").count()).toBe(0)

@@ -2,6 +2,7 @@ import type { Translation } from "../languages.ts"
 
 export const arabic = {
   language: "ar",
+  name: "غريز",
   skipToMessage: "الانتقال إلى حقل الرسالة",
   disclosure: "غريز ذكاء اصطناعي وليس إنسانًا، وقد يخطئ.",
   offlineModel: {
