@@ -33,6 +33,7 @@ import { ConversationReader } from "./services/conversation-reader.ts"
 import { ConversationService } from "./services/conversation-service.ts"
 import { MemoryDerivation } from "./services/memory-derivation.ts"
 import { MemoryBook } from "./services/memory-book.ts"
+import { recollection } from "./services/recollection.ts"
 import { ReplyRunner } from "./services/reply-runner.ts"
 import { ReplySweep } from "./services/reply-sweep.ts"
 import { Serial } from "./services/serial.ts"
@@ -133,7 +134,12 @@ export async function compose(
     onRetry: ({ attempt, delayMs, failure }) =>
       logger.warn({ attempt, delay_ms: Math.round(delayMs), reason: failure.message }, "the model is called again"),
   })
-  const agent = chatAgent({ llm, persona: await loadPersona(personaFile ?? undefined), contextTokens })
+  const agent = chatAgent({
+    llm,
+    persona: await loadPersona(personaFile ?? undefined),
+    contextTokens,
+    recollect: recollection(stores.memories, logger),
+  })
   const owner = randomUUID()
   const serial = new Serial()
   const now = () => performance.now()

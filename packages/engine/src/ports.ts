@@ -1,5 +1,5 @@
 import type { ReplyEndStatus, ReplyErrorCode } from "@grizz/protocol/constants"
-import type { Conversation, Memory, Message, ReplyEnd, ReplyUsage, RunningReply } from "./domain.ts"
+import type { Conversation, Memory, MemoryKind, Message, ReplyEnd, ReplyUsage, RunningReply } from "./domain.ts"
 
 // Database -----------------------------------------------------------------------------------------------------------
 
@@ -40,6 +40,23 @@ export interface MemoryPageRequest {
   superseded: boolean
 }
 
+/** A memory as a prompt shows it. */
+export interface RememberedMemory {
+  kind: MemoryKind
+  text: string
+  /** Calendar day `YYYY-MM-DD` in UTC from which on it holds; a summary's own day. */
+  since: string
+}
+
+/** What a reply is made with, beside its conversation. */
+export interface Remembered {
+  /** Pinned ones first, in order of time: what is new comes last. */
+  memories: RememberedMemory[]
+}
+
+/** Never rejects and never takes long: nothing is remembered then. An abort ends the wait. */
+export type Recollect = (conversationId: string, signal: AbortSignal) => Promise<Remembered>
+
 /** What is known of a user. Someone else's memory is as absent as a missing one. */
 export interface MemoryStore {
   /** Newest first by `(createdAt, id)`. */
@@ -53,6 +70,8 @@ export interface MemoryStore {
   ): Promise<Memory | "superseded" | null>
   /** Takes along all that it superseded. True when there was one. */
   forget(userId: string, memoryId: string): Promise<boolean>
+  /** Those that hold, of the conversation's user, for a prompt: pinned, then the newest; none while the memory is paused. */
+  remembered(conversationId: string): Promise<RememberedMemory[]>
   isPaused(userId: string): Promise<boolean>
   setPaused(userId: string, isPaused: boolean): Promise<void>
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest"
-import type { ContextMessage, LlmClient, ModelMessage } from "../ports.ts"
+import type { ContextMessage, LlmClient, ModelMessage, RememberedMemory } from "../ports.ts"
 import { chatAgent } from "./chat-agent.ts"
+import { loadTokenCounter } from "./token-count.ts"
 
 const persona = { name: "p", version: "1", systemPrompt: "You are P." }
 const context: ContextMessage[] = [
@@ -22,9 +23,16 @@ function recording(): LlmClient & { asked: (readonly ModelMessage[])[] } {
   }
 }
 
-function ask(llm: LlmClient, contextTokens: number, signal = new AbortController().signal) {
+function ask(
+  llm: LlmClient,
+  contextTokens: number,
+  signal = new AbortController().signal,
+  memories: RememberedMemory[] = [],
+) {
   const pieces: string[] = []
-  const answering = chatAgent({ llm, persona, contextTokens }).answer({
+  const recollect = async () => ({ memories })
+  const answering = chatAgent({ llm, persona, contextTokens, recollect }).answer({
+    conversationId: "a conversation",
     context,
     onText: (text) => pieces.push(text),
     signal,
@@ -39,6 +47,35 @@ describe("the chat agent", () => {
     expect(await answering).toEqual({ finishReason: "stop", usage: null, model: "m" })
     expect(pieces).toEqual(["Otto"])
     expect(llm.asked).toEqual([[{ role: "system", content: "You are P." }, ...context]])
+  })
+
+  test("what is remembered comes after the persona, and before the conversation", async () => {
+    const llm = recording()
+    const memory = { kind: "fact", text: "Has a dog", since: "2026-01-01" } as const
+    await ask(llm, 8000, undefined, [memory]).answering
+    const [system, block, ...rest] = llm.asked[0]!
+    expect(system).toEqual({ role: "system", content: "You are P." })
+    expect(block).toMatchObject({ role: "user", content: expect.stringContaining("Has a dog") as string })
+    expect(rest).toEqual(context)
+  })
+
+  test("however much is remembered, it takes a quarter of the budget at most", async () => {
+    const llm = recording()
+    const countTokens = await loadTokenCounter()
+    const memories = Array.from({ length: 60 }, (_, index) => ({
+      kind: "fact" as const,
+      text: `Fact ${index}. ${"honey ".repeat(80)}`,
+      since: "2026-01-01",
+    }))
+    for (const contextTokens of [60, 400, 1000, 8000]) {
+      await ask(llm, contextTokens, undefined, memories).answering
+      const [, ...rest] = llm.asked.at(-1)!
+      const blocks = rest.filter(({ content }) => content.includes("<memories>"))
+      for (const { content } of blocks) expect(countTokens(content)).toBeLessThanOrEqual(contextTokens / 4)
+      const sum = rest.reduce((tokens, { content }) => tokens + countTokens(content) + 4, 0)
+      expect(sum).toBeLessThanOrEqual(contextTokens)
+      expect(rest.at(-1)).toEqual(context.at(-1))
+    }
   })
 
   test("counts tokens, not bytes, where the budget is tight", async () => {

@@ -1,6 +1,7 @@
-import type { ContextMessage, LlmClient, ModelRequest, ModelResult } from "../ports.ts"
+import type { ContextMessage, LlmClient, ModelRequest, ModelResult, Recollect } from "../ports.ts"
+import { blockAtMost, blockMaxTokens, memoryBlock } from "./memory-block.ts"
 import type { Persona } from "./persona.ts"
-import { buildPrompt, surelyFits } from "./prompt.ts"
+import { buildPrompt, surelyFits, tokensAroundMessage } from "./prompt.ts"
 import { loadTokenCounter, tokensAtMost } from "./token-count.ts"
 
 /** Answers as the persona. */
@@ -10,6 +11,7 @@ export interface ChatAgent {
    * @throws what `LlmClient.stream` throws
    */
   answer(request: {
+    conversationId: string
     context: readonly ContextMessage[]
     onText: ModelRequest["onText"]
     signal: AbortSignal
@@ -21,15 +23,24 @@ export interface ChatAgentOptions {
   persona: Persona
   /** Budget of the context without the system prompt, in tokens. */
   contextTokens: number
+  recollect: Recollect
 }
 
-export function chatAgent({ llm, persona, contextTokens }: ChatAgentOptions): ChatAgent {
+export function chatAgent({ llm, persona, contextTokens, recollect }: ChatAgentOptions): ChatAgent {
   return {
-    async answer({ context, onText, signal }) {
-      // An upper bound serves as the count where it already fits: the usual case loads no tokenizer.
-      const countTokens = surelyFits(context, contextTokens) ? tokensAtMost : await loadTokenCounter()
+    async answer({ conversationId, context, onText, signal }) {
+      const { memories } = await recollect(conversationId, signal)
       signal.throwIfAborted()
-      return llm.stream({ messages: buildPrompt({ persona, context, contextTokens, countTokens }), onText, signal })
+      // A quarter at most, so that the conversation itself comes first.
+      const maxTokens = memories.length === 0 ? 0 : Math.min(blockMaxTokens, Math.floor(contextTokens / 4))
+      // An upper bound serves as the count where it already fits: the usual case loads no tokenizer.
+      const fits = blockAtMost(memories) <= maxTokens && surelyFits(context, contextTokens - maxTokens)
+      const countTokens = fits ? tokensAtMost : await loadTokenCounter()
+      signal.throwIfAborted()
+      const block = memoryBlock(memories, maxTokens, countTokens)
+      const left = contextTokens - (block === null ? 0 : countTokens(block.content) + tokensAroundMessage)
+      const [system, ...rest] = buildPrompt({ persona, context, contextTokens: left, countTokens })
+      return llm.stream({ messages: [system!, ...(block === null ? [] : [block]), ...rest], onText, signal })
     },
   }
 }

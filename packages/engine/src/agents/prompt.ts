@@ -3,7 +3,7 @@ import type { Persona } from "./persona.ts"
 import { type CountTokens, tokensAtMost } from "./token-count.ts"
 
 /** What the format around a message costs, in tokens. */
-const tokensAroundMessage = 4
+export const tokensAroundMessage = 4
 
 /** Whether the context fits the budget for certain, told by its length alone. */
 export function surelyFits(context: readonly ContextMessage[], contextTokens: number): boolean {

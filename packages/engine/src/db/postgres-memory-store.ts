@@ -1,5 +1,5 @@
 import type { Memory, MemoryKind, MemorySource } from "../domain.ts"
-import type { MemoryPageRequest, MemoryStore } from "../ports.ts"
+import type { MemoryPageRequest, MemoryStore, RememberedMemory } from "../ports.ts"
 import type { Database, Parameter, Statement } from "./database.ts"
 
 interface MemoryRow {
@@ -62,6 +62,25 @@ const forget: Statement = {
   text: "select grizz.forget_memory($1::uuid, $2::uuid) as is_gone",
 }
 
+// The pinned ones, then the newest facts and the newest summary: each list in order of time.
+const readRemembered: Statement = {
+  name: "grizz_remembered",
+  text: `with of_user as (
+      select c.user_id from public.conversations c where c.id = $1::uuid
+        and not exists (select from grizz.memory_settings s where s.user_id = c.user_id and s.is_paused)
+    ), holding as (
+      select m.* from grizz.memories m
+      where m.user_id = (select u.user_id from of_user u) and m.superseded_by is null
+      order by m.created_at desc, m.id desc limit 500
+    ), chosen as (
+      (select * from holding h where h.is_pinned order by h.created_at desc limit 30)
+      union all (select * from holding h where h.kind = 'fact' and not h.is_pinned order by h.created_at desc limit 30)
+      union all (select * from holding h where h.kind = 'summary' and not h.is_pinned order by h.day desc limit 1)
+    )
+    select h.kind, h.text, coalesce(h.day, (h.valid_from at time zone 'UTC')::date)::text as since
+    from chosen h order by h.is_pinned desc, h.kind = 'summary', h.created_at, h.id`,
+}
+
 const readPause: Statement = {
   name: "grizz_read_memory_pause",
   text: "select s.is_paused from grizz.memory_settings s where s.user_id = $1::uuid",
@@ -110,6 +129,10 @@ export class PostgresMemoryStore implements MemoryStore {
   async forget(userId: string, memoryId: string): Promise<boolean> {
     const [row] = await this.#database.query<{ is_gone: boolean }>(forget, [userId, memoryId])
     return row!.is_gone
+  }
+
+  remembered(conversationId: string): Promise<RememberedMemory[]> {
+    return this.#database.query(readRemembered, [conversationId])
   }
 
   async isPaused(userId: string): Promise<boolean> {

@@ -12,7 +12,7 @@ export const replyStopped = new ChatError("interrupted", "The reply was stopped.
  */
 export async function produceReply(
   agent: ChatAgent,
-  context: ContextMessage[],
+  { conversationId, context }: { conversationId: string; context: ContextMessage[] },
   writer: Pick<ReplyWriter, "text" | "append">,
   signal: AbortSignal,
   logger: Logger,
@@ -23,7 +23,7 @@ export async function produceReply(
     firstTextMs ??= performance.now() - startedAtMs
     writer.append(text)
   }
-  const outcome = await answer(agent, context, onText, signal, logger)
+  const outcome = await answer(agent, { conversationId, context, onText, signal }, logger)
   if (outcome === null) return null
   const { status, errorCode, usage, model } = outcome
   logger.info(
@@ -43,14 +43,13 @@ export async function produceReply(
 
 async function answer(
   agent: ChatAgent,
-  context: ContextMessage[],
-  onText: (text: string) => void,
-  signal: AbortSignal,
+  request: Parameters<ChatAgent["answer"]>[0],
   logger: Logger,
 ): Promise<Omit<ReplyOutcome, "text"> | null> {
+  const { signal } = request
   try {
     signal.throwIfAborted()
-    const { usage, model } = await agent.answer({ context, onText, signal })
+    const { usage, model } = await agent.answer(request)
     return { status: "completed", errorCode: null, usage, model }
   } catch (error) {
     if (error === replyStopped) return { status: "stopped", errorCode: null, usage: null, model: null }

@@ -164,7 +164,13 @@ export class ReplyRunner {
       },
     }
     try {
-      const outcome = await produceReply(agent, job.context, fenced, abort.signal, log)
+      const outcome = await produceReply(
+        agent,
+        { conversationId: reply.conversationId, context: job.context },
+        fenced,
+        abort.signal,
+        log,
+      )
       production.isEnding = outcome !== null
       const isSaved = outcome !== null && (await this.#end(production, outcome))
       if (!isSaved) writer.abandon()

@@ -94,6 +94,38 @@ describeDatabases("memories over REST", (database) => {
     expect((await user.request("PATCH", "/memories/settings", { paused: "no" })).status).toBe(400)
   })
 
+  test("a reply is made with what is remembered, of this user alone, and not while the memory is paused", async () => {
+    const asked: string[] = []
+    const talking = await startTestEngine({
+      database: database(),
+      script: (request) => {
+        asked.push(JSON.stringify(request))
+        return null
+      },
+    })
+    try {
+      const me = await talking.user(user.id)
+      const stranger = await talking.user()
+      const say = async (who: TestUser) => {
+        const body = { id: randomUUID(), content: "hello" }
+        const { status } = await who.request("POST", `/conversations/${await who.today()}/messages`, body)
+        expect(status).toBe(201)
+        return asked.at(-1)
+      }
+      const note = await remember("The sister is called Xanthippe47")
+      expect(await say(me)).toContain("Xanthippe47")
+      expect(await say(stranger)).not.toContain("Xanthippe47")
+      await user.request("PATCH", "/memories/settings", { paused: true })
+      expect(await say(me)).not.toContain("Xanthippe47")
+      await user.request("PATCH", "/memories/settings", { paused: false })
+      expect(await say(me)).toContain("Xanthippe47")
+      await user.request("DELETE", `/memories/${note.id}`)
+      expect(await say(me)).not.toContain("Xanthippe47")
+    } finally {
+      await talking.close()
+    }
+  })
+
   test("nobody gets in without a token", async () => {
     for (const [method, path] of [
       ["GET", "/memories"],
