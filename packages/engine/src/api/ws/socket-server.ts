@@ -118,7 +118,7 @@ export class SocketServer {
     if (url === null || !path.test(url.pathname)) return refuseUpgrade(stream, "404 Not Found")
     if (loopbackOnly && !isLoopbackHost(host)) return refuseUpgrade(stream, "403 Forbidden")
     if (!isOriginAllowed({ origin, host, allowedOrigins })) return refuseUpgrade(stream, "403 Forbidden")
-    this.#server.handleUpgrade(request, stream, head, (ws) => void this.#open(new Socket(ws), request, url))
+    this.#server.handleUpgrade(request, stream, head, (ws) => void this.#open(new Socket(ws, stream), request, url))
   }
 
   /** Never rejects: whatever goes wrong is said to the client by a close code. */

@@ -1,7 +1,9 @@
 import { closeCodes, limits, SUBPROTOCOL } from "@grizz/protocol/constants"
+import type { Duplex } from "node:stream"
 import type { WebSocket } from "ws"
 import type { Following } from "../../ports.ts"
 import type { Session } from "../session.ts"
+import { textFrame } from "./text-frame.ts"
 
 /** Bytes that may wait in a socket before its reader pauses. */
 const highWaterBytes = 64 * 1024
@@ -32,6 +34,7 @@ export interface FrameHandler {
  */
 export class Socket {
   readonly #socket: WebSocket
+  readonly #stream: Duplex
   #handler: FrameHandler | null = null
   #following: Following | null = null
   #isFull = false
@@ -40,8 +43,10 @@ export class Socket {
   #isAlive = true
   #onClosed: (() => void)[] = []
 
-  constructor(socket: WebSocket) {
+  /** @param stream what the socket was upgraded from */
+  constructor(socket: WebSocket, stream: Duplex) {
     this.#socket = socket
+    this.#stream = stream
     // ws itself says why it closes (1009, 1007); cutting at once would lose that.
     socket.on("error", () => this.#cutLater())
     socket.on("close", () => this.#closed())
@@ -80,8 +85,9 @@ export class Socket {
   /** False: full; the reader is resumed when it has drained. */
   write(frame: string): boolean {
     if (!this.isOpen) return true
-    this.#socket.send(frame)
-    if (this.#socket.bufferedAmount < highWaterBytes) return true
+    // Past ws, which writes a head and a body: without compression it holds nothing back, so that the order is kept.
+    this.#stream.write(textFrame(frame), "latin1")
+    if (this.#stream.writableLength < highWaterBytes) return true
     if (!this.#isFull) this.#awaitDrain(performance.now())
     return false
   }
@@ -144,7 +150,7 @@ export class Socket {
   #awaitDrain(sinceMs: number): void {
     this.#isFull = true
     const timer = setInterval(() => {
-      const isDrained = this.#socket.bufferedAmount < highWaterBytes
+      const isDrained = this.#stream.writableLength < highWaterBytes
       if (this.isOpen && !isDrained && performance.now() - sinceMs < limits.drainTimeoutMs) return
       clearInterval(timer)
       this.#isFull = false
