@@ -71,10 +71,11 @@ export async function pacedRounds<One extends Subject>(
   streams: (subject: One) => readonly Ask[],
   plan: StreamsPlan,
 ): Promise<Rounds<StreamsRound>> {
-  const { rounds } = bench.sizes
+  const { rounds, isQuick } = bench.sizes
+  const warmUp = { ...plan, replies: 1, tokens: isQuick ? Math.ceil(plan.tokens / 4) : plan.tokens }
   for (const subject of subjects) {
     bench.say(`${name}: warm-up, ${subject.name}`)
-    await runStreams(subject, streams(subject), bench, { ...plan, replies: 1 }, "warm-up")
+    await runStreams(subject, streams(subject), bench, warmUp, "warm-up")
   }
   return takeTurns(subjects, rounds, (subject, number) => {
     bench.say(`${name}: round ${number} of ${rounds}, ${subject.name}`)
