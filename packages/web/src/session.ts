@@ -1,6 +1,14 @@
 import { developmentToken, type TokenProvider } from "@grizz/client"
 
-/** Who is signed in in this browser. Development users get a new token when theirs is refused; others cannot. */
+/** Who is signed in, however that was done. */
+export interface Account {
+  /** Null where only the token knows. */
+  userId: string | null
+  token: TokenProvider
+  signOut: () => void
+}
+
+/** A session that this page keeps itself. Development users get a new token when theirs is refused; others cannot. */
 export interface Session {
   kind: "development" | "pasted"
   accessToken: string

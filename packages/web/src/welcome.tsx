@@ -1,4 +1,3 @@
-import type { PageConfig } from "@grizz/client"
 import { type FormEvent, type ReactNode, useState } from "react"
 import { BearMark } from "./bear-mark.tsx"
 import { type Session, signInForDevelopment } from "./session.ts"
@@ -19,16 +18,11 @@ export function LoadingScreen({ failed, onRetry }: { failed: boolean; onRetry: (
 
 interface WelcomeProps {
   url: string
-  config: PageConfig
   onSignIn: (session: Session) => void
 }
 
-export function Welcome({ url, config, onSignIn }: WelcomeProps) {
-  if (config.sign_in === "development") return <DevelopmentSignIn url={url} onSignIn={onSignIn} />
-  return <SupabaseSignIn supabaseUrl={config.supabase_url} onSignIn={onSignIn} />
-}
-
-function DevelopmentSignIn({ url, onSignIn }: Omit<WelcomeProps, "config">) {
+/** The engine makes a user for this browser. */
+export function DevelopmentSignIn({ url, onSignIn }: WelcomeProps) {
   const [state, setState] = useState<"idle" | "busy" | "failed">("idle")
   const start = () => {
     setState("busy")
@@ -52,13 +46,8 @@ function DevelopmentSignIn({ url, onSignIn }: Omit<WelcomeProps, "config">) {
   )
 }
 
-function SupabaseSignIn({
-  supabaseUrl,
-  onSignIn,
-}: {
-  supabaseUrl: string | null
-  onSignIn: (session: Session) => void
-}) {
+/** For an engine that verifies tokens without saying to whom users sign in. */
+export function TokenSignIn({ onSignIn }: Pick<WelcomeProps, "onSignIn">) {
   const [token, setToken] = useState("")
   const submit = (event: FormEvent) => {
     event.preventDefault()
@@ -67,8 +56,8 @@ function SupabaseSignIn({
   }
   return (
     <Screen>
-      <h1>{texts.welcome.supabaseTitle}</h1>
-      <p className="welcome-lead">{texts.welcome.supabaseLead(supabaseUrl ?? "Supabase")}</p>
+      <h1>{texts.welcome.tokenTitle}</h1>
+      <p className="welcome-lead">{texts.welcome.tokenLead}</p>
       <form className="token-form" onSubmit={submit}>
         <label htmlFor="token">{texts.welcome.tokenLabel}</label>
         <textarea
@@ -83,13 +72,14 @@ function SupabaseSignIn({
           {texts.welcome.tokenSubmit}
         </button>
       </form>
-      <p className="welcome-note">{texts.welcome.supabaseNote}</p>
+      <p className="welcome-note">{texts.welcome.tokenNote}</p>
       <p className="welcome-note">{texts.disclosure}</p>
     </Screen>
   )
 }
 
-function Screen({ children }: { children: ReactNode }) {
+/** The frame of what is shown before the chat. */
+export function Screen({ children }: { children: ReactNode }) {
   return (
     <main className="welcome">
       <div className="welcome-card">

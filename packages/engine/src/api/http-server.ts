@@ -63,7 +63,7 @@ export async function createHttpServer(options: ApiOptions): Promise<FastifyInst
   app.addHook("onResponse", logRequest)
   if (development !== null) app.addHook("onRequest", refuseForeignHost)
   await app.register(helmet, {
-    contentSecurityPolicy,
+    contentSecurityPolicy: contentSecurityPolicyOf(options.page),
     crossOriginEmbedderPolicy: false,
     strictTransportSecurity: false,
   })
@@ -89,18 +89,21 @@ export async function createHttpServer(options: ApiOptions): Promise<FastifyInst
   return app
 }
 
-const contentSecurityPolicy = {
-  useDefaults: false,
-  directives: {
-    defaultSrc: ["'self'"],
-    styleSrc: ["'self'", "'unsafe-inline'"],
-    imgSrc: ["'self'", "data:"],
-    connectSrc: ["'self'", "ws:", "wss:"],
-    objectSrc: ["'none'"],
-    baseUri: ["'none'"],
-    formAction: ["'self'"],
-    frameAncestors: ["'none'"],
-  },
+/** The page calls its own engine (a WebSocket to it counts as `'self'`), and where users sign in. */
+function contentSecurityPolicyOf({ config }: Page) {
+  const signIn = config.supabase_url === null ? [] : [new URL(config.supabase_url).origin]
+  return {
+    useDefaults: false,
+    directives: {
+      defaultSrc: ["'self'"],
+      imgSrc: ["'self'", "data:"],
+      connectSrc: ["'self'", ...signIn],
+      objectSrc: ["'none'"],
+      baseUri: ["'none'"],
+      formAction: ["'self'"],
+      frameAncestors: ["'none'"],
+    },
+  }
 }
 
 /** Under development sign-in anyone who reaches the server may sign in, so a page that rebinds its DNS name must not. */
