@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs"
+import { readdirSync, readFileSync, readlinkSync } from "node:fs"
 
 /** Of `/proc/<pid>/stat`: the kernel gives times in units of 1/100 s to every program, whatever it counts in itself. */
 const microsPerTick = 10_000
@@ -23,11 +23,20 @@ export function treeCpuMicros(pid: number): number {
   const times = timesOf(pid)
   if (times === null) throw new Error(`process ${pid} has ended`)
   let micros = (exactMicros(pid) ?? times.ownMicros) + times.endedChildrenMicros
-  for (const name of readdirSync("/proc")) {
-    const child = /^\d+$/.test(name) ? timesOf(Number(name)) : null
-    if (child?.parent === pid) micros += exactMicros(Number(name)) ?? child.ownMicros
-  }
+  for (const child of childrenOf(pid)) micros += exactMicros(child) ?? timesOf(child)?.ownMicros ?? 0
   return micros
+}
+
+/** Processes whose parent is this one. */
+export function childrenOf(pid: number): number[] {
+  const all = readdirSync("/proc").filter((name) => /^\d+$/.test(name))
+  return all.map(Number).filter((other) => timesOf(other)?.parent === pid)
+}
+
+/** How many sockets a process has open, of whatever kind. */
+export function openSockets(pid: number): number {
+  const folder = `/proc/${pid}/fd`
+  return readdirSync(folder).filter((name) => readlinkSync(`${folder}/${name}`).startsWith("socket:")).length
 }
 
 /** Resident memory, in KiB. */

@@ -7,6 +7,7 @@ import { costOf, takeTurns } from "../load/rounds.ts"
 import { connectAll } from "../load/sockets.ts"
 import type { Ask } from "../load/streams.ts"
 import { runTurns } from "../load/turns.ts"
+import { childrenOf, openSockets } from "../machine/process-cost.ts"
 import { type BenchRedis, startRedis } from "../machine/redis.ts"
 import { medians, series } from "../metrics.ts"
 import type { Server, Subject } from "../servers/server.ts"
@@ -15,20 +16,22 @@ import { startEngine } from "../servers/start-servers.ts"
 import { ratioOfRounds } from "../statistics.ts"
 import { figuresOf, pacedPlan, pacedRounds } from "./paced.ts"
 
-/** One engine without Redis, one with it, and two that share a database and Redis. */
+/** One engine without Redis, one with it, two that share a database and Redis, and one of two workers. */
 interface Nodes {
   redis: BenchRedis
   alone: Server
   shared: Server
   first: Server
   second: Server
+  workers: Server
 }
 
 const warmUpTurns = 8
 
 export const nodes: Scenario = {
   name: "nodes",
-  description: "Redis on and off; one process and two; readers on the writer's node and on the other",
+  description:
+    "Redis on and off; one process, two, and two workers of one; readers on the writer's node and on the other",
   needs: ["server", "redis"],
   async run(bench, stack) {
     const redis = await startRedis(stack)
@@ -37,7 +40,8 @@ export const nodes: Scenario = {
     const shared = await startEngine(stack, bench, { env })
     const first = await startEngine(stack, bench, { env })
     const second = await startEngine(stack, bench, { env, place: first.place! })
-    const all = { redis, alone, shared, first, second }
+    const workers = await startEngine(stack, bench, { env, workers: 2 })
+    const all = { redis, alone, shared, first, second, workers }
     const turns = await measureTurns(bench, all)
     const tokens = await measureTokens(bench, all)
     const perTurn = turns.rounds["cpu_us_per_turn"]!
@@ -51,6 +55,7 @@ export const nodes: Scenario = {
       ratios: {
         redis_turn: ratioOfRounds(perTurn["redis"]!, perTurn["no_redis"]!),
         two_processes_turn: ratioOfRounds(perTurn["two"]!, perTurn["no_redis"]!),
+        two_workers_turn: ratioOfRounds(perTurn["workers"]!, perTurn["no_redis"]!),
         redis_token: ratioOfRounds(perToken["redis"]!, perToken["no_redis"]!),
         remote_token: ratioOfRounds(perToken["other_node"]!, perToken["no_redis"]!),
       },
@@ -67,7 +72,8 @@ const sumOf = (name: string, parts: readonly Pick<Subject, "cpuMicros">[]): Subj
 })
 
 /** Burst turns, each socket answered by the node that it is on; the engines' CPU alone, Redis's beside it. */
-async function measureTurns(bench: Bench, { redis, alone, shared, first, second }: Nodes): Promise<ScenarioFigures> {
+async function measureTurns(bench: Bench, nodes: Nodes): Promise<ScenarioFigures> {
+  const { redis, alone, shared, first, second, workers } = nodes
   const { sizes, database, say } = bench
   const [sockets, turns] = [sizes.scaled(50), sizes.scaled(20)]
   const half = Math.ceil(sockets / 2)
@@ -78,7 +84,9 @@ async function measureTurns(bench: Bench, { redis, alone, shared, first, second 
       ...sumOf("two", [first, second]),
       sockets: [...(await connectAll(first, half)), ...(await connectAll(second, sockets - half))],
     },
+    { ...sumOf("workers", [workers]), sockets: await connectAll(workers, sockets) },
   ]
+  expectSpread(workers, sockets)
   const run = (subject: (typeof subjects)[number], label: string, count: number) =>
     runTurns(`nodes, ${subject.name}`, subject.sockets, label, { turns: count, tokens: sizes.tokens })
   for (const subject of subjects) await run(subject, "warm-up", warmUpTurns)
@@ -94,12 +102,20 @@ async function measureTurns(bench: Bench, { redis, alone, shared, first, second 
   return {
     setting: { sockets, turns, tokens: sizes.tokens, rounds: sizes.rounds },
     metrics: {
+      turns_per_second: medians(series(rounds, ({ seconds }) => count / seconds)),
       cpu_us_per_turn: medians(cpu),
       database_us_per_turn: medians(series(rounds, ({ databaseMicros }) => databaseMicros && databaseMicros / count)),
       redis_us_per_turn: medians(series(rounds, ({ redisMicros }) => redisMicros / count)),
     },
     rounds: { cpu_us_per_turn: cpu },
   }
+}
+
+/** @throws Error when one worker has hardly any of the sockets, so that the figures would be of the other */
+function expectSpread({ pid }: Server, sockets: number): void {
+  const counts = childrenOf(pid).map(openSockets)
+  if (counts.length === 2 && Math.min(...counts) > sockets / 4) return
+  throw new Error(`the workers have ${counts.join(" and ")} sockets`)
 }
 
 interface Place {

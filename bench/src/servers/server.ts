@@ -3,7 +3,7 @@ import { ChatSocket, type SocketOptions } from "../load/chat-socket.ts"
 import type { Wire } from "../load/wires.ts"
 import type { Child } from "../machine/child.ts"
 import type { Place } from "../machine/database.ts"
-import { cpuMicros, residentKib } from "../machine/process-cost.ts"
+import { cpuMicros, residentKib, treeCpuMicros } from "../machine/process-cost.ts"
 import type { Held } from "./preload.ts"
 import { newUser, type User } from "./sign-in.ts"
 
@@ -57,15 +57,17 @@ export interface ServerOptions {
   baseUrl: string
   place: Place | null
   wire: Wire
+  /** Its processes are all measured together. */
+  isTree?: boolean
 }
 
-export function serverOf({ name, child, baseUrl, place, wire }: ServerOptions): Server {
+export function serverOf({ name, child, baseUrl, place, wire, isTree = false }: ServerOptions): Server {
   return {
     name,
     pid: child.pid,
     baseUrl,
     place,
-    cpuMicros: () => cpuMicros(child.pid),
+    cpuMicros: () => (isTree ? treeCpuMicros(child.pid) : cpuMicros(child.pid)),
     connect({ user = newUser(), conversationId = "today", after, ...options } = {}) {
       const url = new URL(`/ws/chat/${conversationId}`, baseUrl.replace("http", "ws"))
       url.searchParams.set("token", user.token)

@@ -1,10 +1,13 @@
 import { readFileSync } from "node:fs"
+import { setTimeout as delay } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { freePort } from "../../../packages/engine/test/support/postgres-server.ts"
 import type { Bench } from "../bench.ts"
 import { engineWire, naiveWire, relayWire } from "../load/wires.ts"
 import { startChild } from "../machine/child.ts"
 import type { Place } from "../machine/database.ts"
+import { childrenOf } from "../machine/process-cost.ts"
+import { untilQuiet } from "../machine/until-quiet.ts"
 import { nodeArgs, type Server, serverOf, untilOk } from "./server.ts"
 import { jwtSecret } from "./sign-in.ts"
 
@@ -15,6 +18,8 @@ export interface EngineOptions {
   env?: Record<string, string>
   /** Default: an empty one. */
   place?: Place
+  /** Processes behind its port. */
+  workers?: number
 }
 
 type Needs = Pick<Bench, "database" | "model">
@@ -33,7 +38,7 @@ function ownNodeArgs(): string[] {
 export async function startEngine(
   stack: AsyncDisposableStack,
   { database, model }: Needs,
-  { name = "engine", env = {}, place: givenPlace }: EngineOptions = {},
+  { name = "engine", env = {}, place: givenPlace, workers }: EngineOptions = {},
 ): Promise<Server> {
   const port = await freePort()
   const place = givenPlace ?? (await database.newPlace())
@@ -47,13 +52,20 @@ export async function startEngine(
     ...(isEmbedded ? {} : { DATABASE_URL: place.url }),
     ...env,
   }
-  const command = [...nodeArgs, ...ownNodeArgs(), program, isEmbedded ? "start" : "serve"]
+  const mode = isEmbedded ? ["start"] : ["serve", ...(workers === undefined ? [] : ["--workers", String(workers)])]
+  const command = [...nodeArgs, ...ownNodeArgs(), program, ...mode]
   const child = startChild(name, command, { env: environment, ...(isEmbedded ? { cwd: place.folder } : {}) })
   stack.defer(() => child.stop())
   const baseUrl = `http://127.0.0.1:${port}`
   // It says that it listens only in a log that is switched off here.
   await untilOk(child, `${baseUrl}/ready`)
-  return serverOf({ name, child, baseUrl, place, wire: engineWire })
+  const server = serverOf({ name, child, baseUrl, place, wire: engineWire, isTree: workers !== undefined })
+  // Its first worker is ready; the others start after it, and are not idle until they serve.
+  if (workers !== undefined) {
+    while (childrenOf(child.pid).length < workers) await delay(50)
+    await untilQuiet(server)
+  }
+  return server
 }
 
 /** The floor: a bare relay. */
