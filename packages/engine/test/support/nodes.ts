@@ -36,6 +36,17 @@ export class Nodes {
     return new Nodes(url, await startOfflineModel({ script, tokensPerSecond: Number.POSITIVE_INFINITY }), drop)
   }
 
+  /** What every node has. */
+  get env(): Record<string, string> {
+    return {
+      DATABASE_URL: this.databaseUrl,
+      SUPABASE_JWT_SECRET: this.#secret,
+      OPENAI_BASE_URL: this.#model.baseUrl,
+      LLM_FIRST_TOKEN_TIMEOUT_MS: "120000",
+      LLM_IDLE_TIMEOUT_MS: "120000",
+    }
+  }
+
   /** @param workers processes behind the node's port; without it the node is one process */
   async start(env: Record<string, string> = {}, workers?: number): Promise<Node> {
     const port = await freePort()
@@ -47,11 +58,7 @@ export class Nodes {
       command: [program],
       env: {
         PATH: `${dirname(process.execPath)}:${process.env["PATH"]}`,
-        DATABASE_URL: this.databaseUrl,
-        SUPABASE_JWT_SECRET: this.#secret,
-        OPENAI_BASE_URL: this.#model.baseUrl,
-        LLM_FIRST_TOKEN_TIMEOUT_MS: "120000",
-        LLM_IDLE_TIMEOUT_MS: "120000",
+        ...this.env,
         ...env,
       },
     })
@@ -65,14 +72,15 @@ export class Nodes {
    * @param ttlSeconds how long the token is good from now on
    */
   user(node: Node, id: string = randomUUID(), ttlSeconds = 3600): TestUser {
+    return this.userAt(node.url, id, ttlSeconds)
+  }
+
+  /** The same for a node that was started in another way. */
+  userAt(url: string, id: string = randomUUID(), ttlSeconds = 3600): TestUser {
     const exp = Math.floor(Date.now() / 1000) + ttlSeconds
     const claims = { sub: id, aud: "authenticated", role: "authenticated", exp }
     const signed = `${encode({ alg: "HS256", typ: "JWT" })}.${encode(claims)}`
-    return new TestUser(
-      node.url,
-      id,
-      `${signed}.${createHmac("sha256", this.#secret).update(signed).digest("base64url")}`,
-    )
+    return new TestUser(url, id, `${signed}.${createHmac("sha256", this.#secret).update(signed).digest("base64url")}`)
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,122 @@
+import { randomUUID } from "node:crypto"
+import { setImmediate as nextTurn } from "node:timers/promises"
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { oneDatabaseKind, type OpenDatabase } from "../support/database-kinds.ts"
+import { startTestEngine, type TestEngine, type TestUser } from "../support/engine.ts"
+import { type ModelCall, type ModelServer, startModelServer } from "../support/model-server.ts"
+import { answer, done, finish, role, text } from "../support/model-stream.ts"
+
+const reads = 20
+const tokensPerRead = 50
+
+describe(`what things cost, counted, on ${oneDatabaseKind.name}`, () => {
+  let opened: OpenDatabase
+  let model: ModelServer
+  let engine: TestEngine
+  let user: TestUser
+  let conversationId: string
+  let respond: (call: ModelCall) => void | Promise<void>
+
+  beforeEach(async () => {
+    respond = (call) => call.begin().end(answer("it is ", "so"))
+    model = await startModelServer((call) => respond(call))
+    opened = await oneDatabaseKind.open()
+    engine = await startTestEngine({ database: opened.database, modelUrl: model.baseUrl })
+    user = await engine.user()
+    conversationId = await user.today()
+    engine.takeStatements()
+  })
+  afterEach(async () => {
+    await engine.close()
+    await opened.close()
+    await model.close()
+  })
+
+  /** Statements since the last look that ran for clients; a node's own run once a second, whoever is there. */
+  const statements = () => engine.takeStatements().filter((name) => !/lease|take_over|late_conversations/.test(name))
+
+  test("a turn in plain frames is two statements and one model call", async () => {
+    const wire = await user.connectPlain(conversationId)
+    await nextTurn()
+    wire.socket.send("Is it?")
+    await wire.until((all) => all === "it is so")
+    const isStored = async () => {
+      const path = `/conversations/${conversationId}/messages`
+      return (await user.request<{ data: unknown[] }>("GET", path)).body.data.length === 2
+    }
+    await expect.poll(isStored).toBe(true)
+    // A connect and a turn.
+    expect(statements().filter((name) => name !== "grizz_message_page")).toHaveLength(3)
+    expect(model.calls).toHaveLength(1)
+  })
+
+  test("a turn over HTTP is three statements at most, and one model call, whether it waits or streams", async () => {
+    const path = `/conversations/${conversationId}/messages`
+    const body = { id: randomUUID(), content: "Is it?" }
+    expect((await user.request("POST", path, body)).status).toBe(201)
+    expect(statements().length).toBeLessThanOrEqual(3)
+    const stream = await user.sayOverHttp(conversationId, randomUUID(), "And now?")
+    await stream.next("reply.ended")
+    expect(statements().length).toBeLessThanOrEqual(3)
+    expect(model.calls).toHaveLength(2)
+  })
+
+  test("following events over HTTP is one statement, also with a cursor", async () => {
+    const stream = await user.follow(conversationId)
+    expect(statements()).toHaveLength(1)
+    const cursor = stream.frames.findLast((frame) => "cursor" in frame)!.cursor
+    await user.follow(conversationId, {}, `?after=${cursor}`)
+    expect(statements()).toHaveLength(1)
+  })
+
+  test("today's conversation is one statement once it is there", async () => {
+    expect(await user.today()).toBe(conversationId)
+    expect(statements()).toHaveLength(1)
+  })
+
+  test("one read of the model's is one frame for each device, however many tokens came in it", async () => {
+    const devices = await Promise.all(Array.from({ length: 3 }, () => user.connect(conversationId)))
+    const deltas = (index: number) => devices[index]!.frames.filter(({ type }) => type === "reply.delta").length
+    respond = async (call) => {
+      await call.begin().write(role)
+      for (let read = 1; read <= reads; read++) {
+        await call.write(text("word ").repeat(tokensPerRead))
+        // The next one is written when this one was read, so that they are reads of their own.
+        while (deltas(0) < read) await nextTurn()
+      }
+      call.end(finish() + done)
+    }
+    devices[0]!.say(randomUUID(), "Is it?")
+    for (const device of devices) {
+      const { message } = await device.next("reply.ended")
+      expect(message.content).toBe("word ".repeat(reads * tokensPerRead))
+    }
+    for (const index of devices.keys()) expect(deltas(index)).toBe(reads)
+  })
+
+  test("frames never outnumber the model's writes, with a hundred answers at once", async () => {
+    let writes = 0
+    respond = async (call) => {
+      await call.begin().write(role)
+      for (let read = 0; read < reads; read++) {
+        writes += 1
+        await call.write(text("word ").repeat(tokensPerRead))
+        await nextTurn()
+      }
+      call.end(finish() + done)
+    }
+    const open = async () => {
+      const one = await engine.user()
+      return one.connect(await one.today())
+    }
+    const wires = await Promise.all(Array.from({ length: 100 }, open))
+    statements()
+    for (const wire of wires) wire.say(randomUUID(), "Is it?")
+    await Promise.all(wires.map((wire) => wire.next("reply.ended")))
+    const frames = wires.flatMap((wire) => wire.frames.filter(({ type }) => type === "reply.delta")).length
+    expect(writes).toBe(100 * reads)
+    expect(frames).toBeLessThanOrEqual(writes)
+    expect(statements()).toHaveLength(200)
+    expect(model.calls).toHaveLength(100)
+  })
+})
