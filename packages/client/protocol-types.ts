@@ -25,6 +25,9 @@ const schemas: Record<string, { toJSONSchema(): object }> = {
   MessageResource: protocol.messageResource,
   ConversationPage: protocol.conversationPage,
   MessagePage: protocol.messagePage,
+  MemoryResource: protocol.memoryResource,
+  MemoryPage: protocol.memoryPage,
+  MemorySettings: protocol.memorySettings,
   Turn: protocol.turn,
   PageConfig: protocol.pageConfig,
   RunningReply: protocol.runningReply,
@@ -33,7 +36,11 @@ const schemas: Record<string, { toJSONSchema(): object }> = {
   ClientFrame: protocol.clientFrame,
   ServerFrame: protocol.serverFrame,
 }
-const referredTo: Record<string, string> = { Conversation: "ConversationResource", Message: "MessageResource" }
+const referredTo: Record<string, string> = {
+  Conversation: "ConversationResource",
+  Message: "MessageResource",
+  Memory: "MemoryResource",
+}
 
 /** The text of a module of declarations. @throws Error for a schema that it has no words for */
 export function protocolDeclarations(): string {

@@ -1,6 +1,9 @@
 export type {
   ConversationPage,
   ConversationResource,
+  MemoryPage,
+  MemoryResource,
+  MemorySettings,
   MessagePage,
   MessageResource,
   PageConfig,
