@@ -5,6 +5,7 @@ import { ConversationView } from "./conversation-view.tsx"
 import { localDay } from "./days.ts"
 import { Icon } from "./icons.tsx"
 import { useMediaQuery } from "./media-query.ts"
+import { MemoryDialog } from "./memory-dialog.tsx"
 import { Sidebar } from "./sidebar.tsx"
 import { texts } from "./texts.ts"
 import { useDays } from "./use-days.ts"
@@ -22,6 +23,7 @@ export function ChatPage({ client, offlineModel, onSignOut }: ChatPageProps) {
   const narrow = useMediaQuery("(max-width: 52rem)")
   const [openedOn, setOpenedOn] = useState(() => localDay(new Date()))
   const [drawerOpen, setDrawerOpen] = useState(false)
+  const [memoryOpen, setMemoryOpen] = useState(false)
   const opener = useRef<HTMLButtonElement>(null)
   const modal = narrow && drawerOpen
   const closeDrawer = useCallback(() => {
@@ -62,8 +64,10 @@ export function ChatPage({ client, offlineModel, onSignOut }: ChatPageProps) {
         open={!narrow || drawerOpen}
         onClose={closeDrawer}
         onChosen={() => setDrawerOpen(false)}
+        onMemory={() => setMemoryOpen(true)}
         onSignOut={onSignOut}
       />
+      {memoryOpen && <MemoryDialog client={client} onClose={() => setMemoryOpen(false)} />}
       <main className="main" inert={modal}>
         <ConversationView
           key={addressed ?? `today ${openedOn}`}

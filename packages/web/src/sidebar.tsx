@@ -19,11 +19,12 @@ interface SidebarProps {
   open: boolean
   onClose: () => void
   onChosen: () => void
+  onMemory: () => void
   onSignOut: () => void
 }
 
 /** Every day of the user, newest first; on a phone a drawer that keeps the focus until it is closed. */
-export function Sidebar({ days, selected, drawer, open, onClose, onChosen, onSignOut }: SidebarProps) {
+export function Sidebar({ days, selected, drawer, open, onClose, onChosen, onMemory, onSignOut }: SidebarProps) {
   const closeButton = useRef<HTMLButtonElement>(null)
   const modal = drawer && open
   const today = useLocalDay()
@@ -67,6 +68,12 @@ export function Sidebar({ days, selected, drawer, open, onClose, onChosen, onSig
           <div className="days">
             <DayCalendar days={days} today={today} selected={selectedDay} onChosen={onChosen} />
             <DayList days={days} selected={selected} onChosen={onChosen} />
+          </div>
+          <div className="sidebar-memory">
+            <button type="button" className="button quiet" onClick={onMemory} aria-haspopup="dialog">
+              <Icon name="memory" size={18} />
+              {texts.memory.open}
+            </button>
           </div>
           <div className="sidebar-foot">
             <button type="button" className="button quiet" onClick={onSignOut}>

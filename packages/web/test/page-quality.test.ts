@@ -105,6 +105,13 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
       await page.getByRole("dialog").waitFor()
       expect(await findingsIn(page)).toEqual([])
     }
+    await page.getByRole("button", { name: "What I remember", exact: true }).click()
+    const memory = page.getByRole("dialog", { name: "What I remember" })
+    await memory.getByRole("textbox", { name: "Something to remember" }).fill("averylongword".repeat(40))
+    await memory.getByRole("button", { name: "Remember", exact: true }).click()
+    await memory.getByRole("listitem").waitFor()
+    expect(await findingsIn(page)).toEqual([])
+    expect(await overflowPx(page)).toBeLessThanOrEqual(0)
   })
 
   test("runs nothing that a model writes, and loads nothing from elsewhere", async () => {

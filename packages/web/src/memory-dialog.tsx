@@ -1,0 +1,155 @@
+import type { GrizzClient, MemoryResource } from "@grizz/client"
+import { type FormEvent, useEffect, useRef, useState } from "react"
+import { addressOf } from "./addressed-conversation.ts"
+import { Icon } from "./icons.tsx"
+import { texts } from "./texts.ts"
+import { type Memories, useMemories } from "./use-memories.ts"
+
+const maxLength = 2000
+
+/** What Grizz remembers of the user: to see, search, add to, correct, forget and pause. Lies over the page until closed. */
+export function MemoryDialog({ client, onClose }: { client: GrizzClient; onClose: () => void }) {
+  const dialog = useRef<HTMLDialogElement>(null)
+  const [query, setQuery] = useState("")
+  const memories = useMemories(client, query)
+  useEffect(() => dialog.current?.showModal(), [])
+  return (
+    <dialog ref={dialog} className="memory" aria-labelledby="memory-title" onClose={onClose}>
+      <div className="memory-head">
+        <h2 id="memory-title">{texts.memory.title}</h2>
+        <button
+          type="button"
+          className="icon-button"
+          onClick={() => dialog.current?.close()}
+          aria-label={texts.memory.close}
+        >
+          <Icon name="close" />
+        </button>
+      </div>
+      <p className="memory-note">{texts.memory.lead}</p>
+      <label className="memory-pause">
+        <input
+          type="checkbox"
+          checked={memories.isPaused}
+          onChange={(event) => void memories.pause(event.target.checked)}
+        />
+        {texts.memory.paused}
+      </label>
+      <NoteForm label={texts.memory.note} submit={texts.memory.remember} onSubmit={memories.remember} />
+      <input
+        type="search"
+        className="memory-field"
+        aria-label={texts.memory.search}
+        placeholder={texts.memory.search}
+        value={query}
+        onChange={(event) => setQuery(event.target.value)}
+      />
+      <ul className="memory-list">
+        {memories.items.map((memory) => (
+          <Memory key={memory.id} memory={memory} memories={memories} onFollowed={() => dialog.current?.close()} />
+        ))}
+      </ul>
+      <output className="memory-note">{stateOf(memories)}</output>
+      {memories.hasMore && (
+        <button type="button" className="button quiet" onClick={memories.loadMore}>
+          {texts.memory.more}
+        </button>
+      )}
+    </dialog>
+  )
+}
+
+function stateOf({ status, items }: Memories): string | null {
+  if (status === "failed") return texts.memory.failed
+  if (status === "loading") return texts.memory.loading
+  return items.length === 0 ? texts.memory.none : null
+}
+
+interface MemoryProps {
+  memory: MemoryResource
+  memories: Memories
+  onFollowed: () => void
+}
+
+function Memory({ memory, memories, onFollowed }: MemoryProps) {
+  const [editing, setEditing] = useState(false)
+  const day = new Intl.DateTimeFormat(texts.language, { dateStyle: "medium" }).format(new Date(memory.valid_from))
+  const [source] = memory.sources
+  if (editing) {
+    const correct = async (text: string) => {
+      const isDone = await memories.correct(memory.id, text)
+      if (isDone) setEditing(false)
+      return isDone
+    }
+    return (
+      <li>
+        <NoteForm
+          label={texts.memory.correction}
+          submit={texts.memory.save}
+          initial={memory.text}
+          onSubmit={correct}
+          onCancel={() => setEditing(false)}
+        />
+      </li>
+    )
+  }
+  return (
+    <li>
+      <p dir="auto">{memory.text}</p>
+      <p className="memory-note">
+        {texts.memory.kinds[memory.kind]}, {day}
+        {source !== undefined && (
+          <>
+            {" "}
+            <a href={addressOf(source.conversation_id)} onClick={onFollowed}>
+              {texts.memory.source}
+            </a>
+          </>
+        )}
+      </p>
+      <button type="button" className="button link" onClick={() => setEditing(true)}>
+        {texts.memory.correct}
+      </button>
+      <button type="button" className="button link" onClick={() => void memories.forget(memory.id)}>
+        {texts.memory.forget}
+      </button>
+    </li>
+  )
+}
+
+interface NoteFormProps {
+  label: string
+  submit: string
+  initial?: string
+  onSubmit: (text: string) => Promise<boolean>
+  onCancel?: () => void
+}
+
+function NoteForm({ label, submit, initial = "", onSubmit, onCancel }: NoteFormProps) {
+  const [text, setText] = useState(initial)
+  const send = async (event: FormEvent) => {
+    event.preventDefault()
+    if (text.trim() !== "" && (await onSubmit(text.trim()))) setText("")
+  }
+  return (
+    <form className="memory-form" onSubmit={(event) => void send(event)}>
+      <input
+        className="memory-field"
+        aria-label={label}
+        placeholder={label}
+        maxLength={maxLength}
+        value={text}
+        dir="auto"
+        onChange={(event) => setText(event.target.value)}
+      />
+      <button type="submit" className="button primary">
+        {submit}
+      </button>
+      {onCancel !== undefined && (
+        <button type="button" className="button quiet" onClick={onCancel}>
+          {texts.memory.cancel}
+        </button>
+      )}
+    </form>
+  )
+}
