@@ -99,12 +99,12 @@ async function evaluate(samples: Sample[]) {
 }
 
 if (!existsSync(path)) {
-  console.log(
-    `eval:memory is skipped: there is no ${flags.data ?? "../shared/data/locomo/locomo-dev.json"} (--data FILE)`,
+  process.stdout.write(
+    `eval:memory is skipped: there is no ${flags.data ?? "../shared/data/locomo/locomo-dev.json"} (--data FILE)\n`,
   )
 } else {
   const samples = await readLocomo(path)
   const chosen = flags.only?.split(",")
   const result = await evaluate(samples.filter(({ id }) => chosen?.includes(id) ?? true))
-  console.log(JSON.stringify(result, null, flags.json ? 0 : 2))
+  process.stdout.write(`${JSON.stringify(result, null, flags.json ? 0 : 2)}\n`)
 }
