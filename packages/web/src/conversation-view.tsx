@@ -1,6 +1,6 @@
 import type { Conversation, GrizzClient } from "@grizz/client"
 import { type ConversationOutline, useConversation } from "@grizz/client/react"
-import { type ReactNode, useEffect, useRef } from "react"
+import { type ReactNode, useEffect, useRef, useState } from "react"
 import { addressOf } from "./addressed-conversation.ts"
 import { Announcer } from "./announcer.tsx"
 import { Composer } from "./composer.tsx"
@@ -31,11 +31,12 @@ export function ConversationView(props: ConversationViewProps) {
   const { client, conversationId, offlineModel, menu, onSpoken, onNewDay, onSignOut } = props
   const { conversation, state } = useConversation(conversationId ?? "today", { client })
   const { messages } = state
+  const [opened] = useState(conversation)
   const resumed = useResumedReply(state)
   const online = state.connection.status === "open"
   useEffect(() => {
-    if (online && messages.length > 0) onSpoken()
-  }, [online, messages.length, onSpoken])
+    if (online && (messages.length > 0 || conversation !== opened)) onSpoken()
+  }, [online, messages.length, conversation, opened, onSpoken])
 
   return (
     <>
@@ -51,7 +52,9 @@ export function ConversationView(props: ConversationViewProps) {
       </Transcript>
       <Announcer state={state} />
       <footer className="foot">
-        {conversationId === null && <NewDayBar state={state} onNewDay={onNewDay} />}
+        {conversationId === null && (
+          <NewDayBar state={state} hasMovedOn={conversation !== opened} onNewDay={onNewDay} />
+        )}
         {conversationId === null ? <TodayComposer state={state} conversation={conversation} /> : <ReadingBar />}
         <p className="disclosure">{texts.disclosure}</p>
       </footer>
@@ -71,17 +74,28 @@ function TodayComposer({ state, conversation }: { state: ConversationOutline; co
   )
 }
 
-/** Midnight has passed since this conversation was opened as today's. */
-function NewDayBar({ state, onNewDay }: { state: ConversationOutline } & Pick<ConversationViewProps, "onNewDay">) {
+interface NewDayBarProps {
+  state: ConversationOutline
+  /** The page has gone on to the new day by itself. */
+  hasMovedOn: boolean
+  onNewDay: () => void
+}
+
+/** Midnight has passed: the page has gone on, or waits until nothing runs, or is led on by the reader. */
+function NewDayBar({ state, hasMovedOn, onNewDay }: NewDayBarProps) {
   const today = useLocalDay()
   const day = state.conversation?.conv_day ?? null
-  if (day === null || day >= today) return null
+  if (day === null) return null
+  const isOver = day < today
+  if (!isOver && !hasMovedOn) return null
   return (
     <output className="new-day">
-      {texts.days.newDay}{" "}
-      <button type="button" className="button link" onClick={onNewDay}>
-        {texts.days.toNewDay}
-      </button>
+      {isOver ? texts.days.newDay : texts.days.movedOn}{" "}
+      {isOver && (
+        <button type="button" className="button link" onClick={onNewDay}>
+          {texts.days.toNewDay}
+        </button>
+      )}
     </output>
   )
 }

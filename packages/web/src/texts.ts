@@ -71,6 +71,7 @@ export const texts = {
     failed: "Your days could not be loaded.",
     tryAgain: "Try again",
     newDay: "A new day has begun.",
+    movedOn: "A new day has begun. What was said before is among your days.",
     toNewDay: "Go to today",
     language: "Language",
     signOut: "Sign out",

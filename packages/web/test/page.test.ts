@@ -240,6 +240,26 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     await page.getByRole("button", { name: "Go to today" }).waitFor()
   })
 
+  test("goes on to the new day by itself once nothing is written any more", async () => {
+    const page = await browser.visit(engine.url)
+    const device = await page.context().newCDPSession(page)
+    await device.send("Emulation.setTimezoneOverride", { timezoneId: "Pacific/Pago_Pago" })
+    await page.getByRole("button", { name: "Start chatting" }).click()
+    await page.getByText("What is on your mind?").waitFor()
+    const goOn = heldReply("Almost ", "midnight.")
+    await say(page, "Before midnight")
+    await replies(page, "writing").getByText("Almost").waitFor()
+    // The user's day ends by an hour's flight over the date line.
+    await device.send("Emulation.setTimezoneOverride", { timezoneId: "Pacific/Kiritimati" })
+    await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")))
+    await page.getByRole("button", { name: "Go to today" }).waitFor()
+    expect(await replies(page, "writing").count()).toBe(1)
+    goOn()
+    await page.getByText("What was said before is among your days.").waitFor()
+    await page.getByText("What is on your mind?").waitFor()
+    expect(await page.locator(".bubble").count()).toBe(0)
+  })
+
   test("is used from first to last by keyboard alone", async () => {
     const page = await browser.visit(engine.url, phone)
     await page.getByRole("button", { name: "Start chatting" }).waitFor()

@@ -36,6 +36,7 @@ export const arabic = {
     failed: "تعذّر تحميل أيامك.",
     tryAgain: "حاول مرة أخرى",
     newDay: "بدأ يوم جديد.",
+    movedOn: "بدأ يوم جديد. ما قيل من قبل محفوظ بين أيامك.",
     toNewDay: "إلى اليوم",
     language: "اللغة",
     signOut: "تسجيل الخروج",

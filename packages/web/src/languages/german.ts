@@ -36,6 +36,7 @@ export const german = {
     failed: "Deine Tage konnten nicht geladen werden.",
     tryAgain: "Noch einmal versuchen",
     newDay: "Ein neuer Tag hat begonnen.",
+    movedOn: "Ein neuer Tag hat begonnen. Was vorher gesagt wurde, steht bei deinen Tagen.",
     toNewDay: "Zum heutigen Tag",
     language: "Sprache",
     signOut: "Abmelden",
