@@ -1,5 +1,5 @@
 import { type FormEvent, type ReactNode, useState } from "react"
-import { BearMark } from "./bear-mark.tsx"
+import { Scene, sceneHourOf } from "./scene.tsx"
 import { type Session, signInForDevelopment } from "./session.ts"
 import { texts } from "./texts.ts"
 
@@ -80,10 +80,11 @@ export function TokenSignIn({ onSignIn }: Pick<WelcomeProps, "onSignIn">) {
 
 /** The frame of what is shown before the chat. */
 export function Screen({ children }: { children: ReactNode }) {
+  const [hour] = useState(() => sceneHourOf(new Date().getHours()))
   return (
     <main className="welcome">
       <div className="welcome-card">
-        <BearMark size={72} />
+        <Scene hour={hour} />
         {children}
       </div>
     </main>
