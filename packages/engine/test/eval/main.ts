@@ -85,7 +85,7 @@ async function evaluate(samples: Sample[]) {
     await database.close()
   }
   const usual = scores.filter(({ category }) => category !== adversarial)
-  const categories = [...new Set(scores.map(({ category }) => category))].sort((a, b) => a - b)
+  const categories = [...new Set(scores.map(({ category }) => category))].sort()
   tookMs.sort((a, b) => a - b)
   const at = (share: number) => Math.round(10 * (tookMs[Math.floor(share * tookMs.length)] ?? 0)) / 10
   return {
