@@ -15,6 +15,7 @@ create index message_words_message_id_idx on grizz.message_words (message_id);
 -- and Korean. Bounded, whatever the text is.
 create function grizz.words_of(p_text text) returns setof bigint
 language sql immutable
+set search_path = pg_catalog, pg_temp
 as $$
   with given as (select left(p_text, 16000) as text),
   found as (

@@ -1,6 +1,7 @@
 import * as fc from "fast-check"
 import { beforeAll, expect, test } from "vitest"
 import { newId } from "../../src/core/ids.ts"
+import type { Database } from "../../src/db/database.ts"
 import { createStores, type Stores } from "../../src/db/stores.ts"
 import { TestConversation } from "../support/database-conversation.ts"
 import { sql } from "../support/database-sql.ts"

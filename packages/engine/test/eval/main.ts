@@ -99,12 +99,12 @@ async function evaluate(samples: Sample[]) {
 }
 
 if (!existsSync(path)) {
-  process.stdout.write(
-    `eval:memory is skipped: there is no ${flags.data ?? "../shared/data/locomo/locomo-dev.json"} (--data FILE)\n`,
+  console.log(
+    `eval:memory is skipped: there is no ${flags.data ?? "../shared/data/locomo/locomo-dev.json"} (--data FILE)`,
   )
 } else {
   const samples = await readLocomo(path)
   const chosen = flags.only?.split(",")
   const result = await evaluate(samples.filter(({ id }) => chosen?.includes(id) ?? true))
-  process.stdout.write(`${JSON.stringify(result, null, flags.json ? 0 : 2)}\n`)
+  console.log(JSON.stringify(result, null, flags.json ? 0 : 2))
 }
