@@ -64,9 +64,6 @@ const leaseSeconds = 15
 /** How often conversations that went quiet are looked for, how long that is, and what one user may cost a day (UTC). */
 const derivation = { intervalMs: 30_000, quietSeconds: 300, budget: { calls: 50, tokens: 250_000 }, timeoutMs: 120_000 }
 
-/** How often a few of the messages from before the index of words are added to it, until all are. */
-const backlogMs = 1000
-
 /** Where what is embedded keeps its data, under the folder the engine was started in. */
 const dataFolder = ".grizz"
 
@@ -141,7 +138,7 @@ export async function compose(
     llm,
     persona: await loadPersona(personaFile ?? undefined),
     contextTokens,
-    recollect: recollection(stores.memories, stores.recall, logger),
+    recollect: recollection(stores.memories, logger),
   })
   const owner = randomUUID()
   const serial = new Serial()
@@ -187,13 +184,11 @@ export async function compose(
   sockets.attach(app.server)
   let timer: NodeJS.Timeout | undefined
   let derivationTimer: NodeJS.Timeout | undefined
-  let backlogTimer: NodeJS.Timeout | undefined
 
   return {
     async listen() {
       await app.listen({ host, port })
       timer = every(heartbeatMs, () => beat(runner, sweep), logger)
-      backlogTimer = every(backlogMs, () => indexBacklog(stores, () => clearInterval(backlogTimer)), logger)
       if (memoryDerivation !== null) {
         derivationTimer = every(derivation.intervalMs, () => memoryDerivation.sweep(), logger)
       }
@@ -205,7 +200,6 @@ export async function compose(
       sockets.drain()
       longAnswers.refuseNew()
       clearInterval(derivationTimer)
-      clearInterval(backlogTimer)
       await Promise.all([chat.drain(drainTimeoutMs), memoryDerivation?.stop()])
       clearInterval(timer)
       await Promise.all([sockets.close(), longAnswers.close()])
@@ -233,10 +227,6 @@ async function redisCheck({ trouble }: LiveReplyLog): Promise<void> {
       "unavailable",
       "Redis does not answer, or does not store: readers on other nodes are served from the database.",
     )
-}
-
-async function indexBacklog({ recall }: Stores, onDone: () => void): Promise<void> {
-  if (!(await recall.indexBacklog())) onDone()
 }
 
 async function beat(runner: ReplyRunner, sweep: ReplySweep): Promise<void> {

@@ -52,41 +52,10 @@ export interface RememberedMemory {
 export interface Remembered {
   /** Pinned ones first, in order of time: what is new comes last. */
   memories: RememberedMemory[]
-  /** Best first. */
-  quotes: Quote[]
-}
-
-/** What was said before, outside the context of the reply. */
-export interface Quote {
-  messageId: string
-  role: "user" | "assistant"
-  content: string
-  /** RFC 3339. */
-  createdAt: string
-}
-
-export interface RecallRequest {
-  conversationId: string
-  text: string
-  /** So many of the conversation's newest messages are in the context already. */
-  inContext: number
-  limit: number
-}
-
-/** What was said, found by its words. */
-export interface RecallStore {
-  /** Best first: of the conversation's user, in all of the user's conversations. */
-  recall(request: RecallRequest): Promise<Quote[]>
-  /** Indexes the next messages that were there before the index; true while there are more. */
-  indexBacklog(): Promise<boolean>
 }
 
 /** Never rejects and never takes long: nothing is remembered then. An abort ends the wait. */
-export type Recollect = (
-  conversationId: string,
-  context: readonly ContextMessage[],
-  signal: AbortSignal,
-) => Promise<Remembered>
+export type Recollect = (conversationId: string, signal: AbortSignal) => Promise<Remembered>
 
 /** What is known of a user. Someone else's memory is as absent as a missing one. */
 export interface MemoryStore {

@@ -3,7 +3,6 @@ import type {
   DerivationStore,
   MemoryStore,
   MessageStore,
-  RecallStore,
   ReplyStore,
   TicketStore,
   TurnStore,
@@ -13,7 +12,6 @@ import { PostgresConversationStore } from "./postgres-conversation-store.ts"
 import { PostgresDerivationStore } from "./postgres-derivation-store.ts"
 import { PostgresMemoryStore } from "./postgres-memory-store.ts"
 import { PostgresMessageStore } from "./postgres-message-store.ts"
-import { PostgresRecallStore } from "./postgres-recall-store.ts"
 import { PostgresReplyStore, type ReplyStoreOptions } from "./postgres-reply-store.ts"
 import { PostgresTicketStore } from "./postgres-ticket-store.ts"
 import { PostgresTurnStore } from "./postgres-turn-store.ts"
@@ -23,7 +21,6 @@ export interface Stores {
   messages: MessageStore
   memories: MemoryStore
   derivations: DerivationStore
-  recall: RecallStore
   replies: ReplyStore
   tickets: TicketStore
   turns: TurnStore
@@ -36,7 +33,6 @@ export function createStores(database: Database, newId: () => string, options?: 
     messages: new PostgresMessageStore(database),
     memories: new PostgresMemoryStore(database),
     derivations: new PostgresDerivationStore(database),
-    recall: new PostgresRecallStore(database),
     replies: new PostgresReplyStore(database, options),
     tickets: new PostgresTicketStore(database),
     turns: new PostgresTurnStore(database),
