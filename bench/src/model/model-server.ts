@@ -1,6 +1,7 @@
 // A process of its own: answers questions of the bench in the OpenAI streaming format. Arguments: the port.
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { monotonicMs } from "../machine/monotonic.ts"
+import { flood, parseFlood } from "./flood.ts"
 import { parseQuestion, type Question } from "./question.ts"
 
 /** When a paced question arrived, and when each of its tokens was written; monotonic milliseconds. */
@@ -39,7 +40,10 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const parts: Buffer[] = []
   for await (const part of request) parts.push(part)
   const body: CompletionRequest = JSON.parse(Buffer.concat(parts).toString())
-  const { pace, ...question } = parseQuestion(body.messages.at(-1)?.content ?? "")
+  const text = body.messages.at(-1)?.content ?? ""
+  const kind = parseFlood(text)
+  if (kind !== null) return flood(response, kind)
+  const { pace, ...question } = parseQuestion(text)
   const deltas = question.tokens.map(delta)
   if (isWrong) deltas[deltas.length >> 1] = delta("wrong")
   const end = ending(question.tokens.length, body.stream_options?.include_usage === true)

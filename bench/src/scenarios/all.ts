@@ -1,6 +1,7 @@
 import type { Scenario } from "../bench.ts"
 import { burst } from "./burst.ts"
 import { connect } from "./connect.ts"
+import { floods } from "./floods.ts"
 import { growth } from "./growth.ts"
 import { idle } from "./idle.ts"
 import { nodes } from "./nodes.ts"
@@ -18,6 +19,7 @@ export const scenarios: readonly Scenario[] = [
   paced,
   low,
   slow,
+  floods,
   idle,
   connect,
   resume,
