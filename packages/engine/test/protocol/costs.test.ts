@@ -8,6 +8,7 @@ import { answer, done, finish, role, text } from "../support/model-stream.ts"
 
 const reads = 20
 const tokensPerRead = 50
+const memoryReads = ["grizz_remembered", "grizz_recall"]
 
 describe(`what things cost, counted, on ${oneDatabaseKind.name}`, () => {
   let opened: OpenDatabase
@@ -33,9 +34,17 @@ describe(`what things cost, counted, on ${oneDatabaseKind.name}`, () => {
   })
 
   /** Statements since the last look that ran for clients; a node's own run once a second, whoever is there. */
-  const statements = () => engine.takeStatements().filter((name) => !/lease|take_over|late_conversations/.test(name))
+  const statements = () =>
+    engine.takeStatements().filter((name) => !/lease|take_over|late_conversations|derivation|backlog/.test(name))
 
-  test("a turn in plain frames is two statements and one model call", async () => {
+  /** What so many turns ran beside the memory, which is read in one statement for each of its ways, once a turn. */
+  function ofTurns(turns: number): string[] {
+    const ran = statements()
+    for (const name of memoryReads) expect(ran.filter((one) => one === name).length).toBeLessThanOrEqual(turns)
+    return ran.filter((name) => !memoryReads.includes(name) && name !== "grizz_message_page")
+  }
+
+  test("a turn in plain frames is two statements beside the memory, and one model call", async () => {
     const wire = await user.connectPlain(conversationId)
     await nextTurn()
     wire.socket.send("Is it?")
@@ -46,18 +55,18 @@ describe(`what things cost, counted, on ${oneDatabaseKind.name}`, () => {
     }
     await expect.poll(isStored).toBe(true)
     // A connect and a turn.
-    expect(statements().filter((name) => name !== "grizz_message_page")).toHaveLength(3)
+    expect(ofTurns(1)).toHaveLength(3)
     expect(model.calls).toHaveLength(1)
   })
 
-  test("a turn over HTTP is three statements at most, and one model call, whether it waits or streams", async () => {
+  test("a turn over HTTP is three statements at most beside the memory, and one model call, whether it waits or streams", async () => {
     const path = `/conversations/${conversationId}/messages`
     const body = { id: randomUUID(), content: "Is it?" }
     expect((await user.request("POST", path, body)).status).toBe(201)
-    expect(statements().length).toBeLessThanOrEqual(3)
+    expect(ofTurns(1).length).toBeLessThanOrEqual(3)
     const stream = await user.sayOverHttp(conversationId, randomUUID(), "And now?")
     await stream.next("reply.ended")
-    expect(statements().length).toBeLessThanOrEqual(3)
+    expect(ofTurns(1).length).toBeLessThanOrEqual(3)
     expect(model.calls).toHaveLength(2)
   })
 
@@ -116,7 +125,7 @@ describe(`what things cost, counted, on ${oneDatabaseKind.name}`, () => {
     const frames = wires.flatMap((wire) => wire.frames.filter(({ type }) => type === "reply.delta")).length
     expect(writes).toBe(100 * reads)
     expect(frames).toBeLessThanOrEqual(writes)
-    expect(statements()).toHaveLength(200)
+    expect(ofTurns(100)).toHaveLength(200)
     expect(model.calls).toHaveLength(100)
   })
 })
