@@ -8,7 +8,7 @@ import { answer, done, finish, role, text } from "../support/model-stream.ts"
 
 const reads = 20
 const tokensPerRead = 50
-const memoryReads = ["grizz_remembered", "grizz_recall"]
+const memoryReads = ["grizz_remembered"]
 
 describe(`what things cost, counted, on ${oneDatabaseKind.name}`, () => {
   let opened: OpenDatabase
@@ -35,9 +35,9 @@ describe(`what things cost, counted, on ${oneDatabaseKind.name}`, () => {
 
   /** Statements since the last look that ran for clients; a node's own run once a second, whoever is there. */
   const statements = () =>
-    engine.takeStatements().filter((name) => !/lease|take_over|late_conversations|derivation|backlog/.test(name))
+    engine.takeStatements().filter((name) => !/lease|take_over|late_conversations|derivation/.test(name))
 
-  /** What so many turns ran beside the memory, which is read in one statement for each of its ways, once a turn. */
+  /** What so many turns ran beside the memory, which is read once a turn. */
   function ofTurns(turns: number): string[] {
     const ran = statements()
     for (const name of memoryReads) expect(ran.filter((one) => one === name).length).toBeLessThanOrEqual(turns)
