@@ -336,7 +336,8 @@ describeDatabases("grizz.v1", (database) => {
   test("deleting a conversation stops its reply and closes its sockets with 4404", async () => {
     const wire = await user.connect(conversationId)
     wire.say(randomUUID(), "go")
-    await wire.next("reply.started")
+    model.say("half")
+    await wire.next("reply.delta")
     expect((await user.request("DELETE", `/conversations/${conversationId}`)).status).toBe(204)
     expect((await wire.closed).code).toBe(4404)
     expect((await user.request("GET", `/conversations/${conversationId}`)).status).toBe(404)
