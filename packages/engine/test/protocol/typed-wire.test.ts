@@ -14,6 +14,8 @@ describeDatabases("grizz.v1", (database) => {
 
   beforeEach(async () => {
     model = new ScriptedModel()
+    // A reply that an earlier test's engine handed over would be taken up, and eat what this model is told to say.
+    await sql(database(), "delete from public.conversations")
     engine = await startTestEngine({ database: database(), script: model.script, env: { DRAIN_TIMEOUT_MS: "0" } })
     user = await engine.user()
     conversationId = await user.today()
