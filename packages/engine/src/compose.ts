@@ -212,10 +212,7 @@ export async function compose(
 
 /** Null with the offline model, which derives nothing. */
 function deriveMemories({ endpoint, model }: LlmConfig, stores: Stores, logger: Logger): MemoryDerivation | null {
-  if (endpoint === null) {
-    logger.info("No facts or summaries are derived: the offline model cannot. Notes are kept all the same")
-    return null
-  }
+  if (endpoint === null) return null
   const structured = openaiStructuredModel({ ...endpoint, model, timeoutMs: derivation.timeoutMs })
   return new MemoryDerivation({ ...derivation, derivations: stores.derivations, model: structured, logger, newId })
 }

@@ -155,7 +155,8 @@ async function prepare({ llm }: Config, database: Database, logger: Logger): Pro
   const pending = await pendingMigrations(database)
   const applied = pending.length > 0 ? await migrate(database) : []
   if (applied.length > 0) logger.info({ applied }, "migrated the database")
-  if (llm.endpoint === null) logger.warn("no model is configured: the built-in offline model answers")
+  if (llm.endpoint === null)
+    logger.warn("no model is configured: the built-in offline model answers, and derives nothing for the memory")
 }
 
 /** For a person where a person reads, JSON lines where a machine does. */
