@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest"
+import { sql } from "../support/database-sql.ts"
 import { describeDatabases } from "../support/describe-databases.ts"
 import { startTestEngine, type TestEngine, type TestUser } from "../support/engine.ts"
 import { ScriptedModel } from "../support/scripted-model.ts"
@@ -11,6 +12,8 @@ describeDatabases("the first engine's wire", (database) => {
 
   beforeEach(async () => {
     model = new ScriptedModel()
+    // A reply that an earlier test's engine handed over would be taken up, and eat what this model is told to say.
+    await sql(database(), "delete from public.conversations")
     engine = await startTestEngine({ database: database(), script: model.script, env: { DRAIN_TIMEOUT_MS: "0" } })
     user = await engine.user()
     conversationId = await user.today()
@@ -70,6 +73,8 @@ describeDatabases("the first engine's wire", (database) => {
     const { reply_id } = await watcher.next("reply.delta")
     watcher.send({ type: "reply.stop", reply_id })
     await watcher.next("reply.ended")
+    // Until the model knows, it would say the next words into the call that is over.
+    await expect.poll(() => model.signal.aborted).toBe(true)
     wire.socket.send("again")
     model.say("|whole")
     model.finish()
