@@ -62,7 +62,8 @@ describe.skipIf(missing !== null)(`the commands of docs/operations.md${missing ?
         const path = `/conversations/${await user.today()}/messages`
         expect((await user.request("POST", path, body)).status).toBe(201)
       } else {
-        expect(await run(block, folder, env)).toMatchObject({ code: 0, block })
+        const { code, output } = await run(block, folder, env)
+        expect(code, `${block}\n${output}`).toBe(0)
       }
     }
     const restored = openServerDatabase(other.url("postgres"))
@@ -79,9 +80,9 @@ describe.skipIf(missing !== null)(`the commands of docs/operations.md${missing ?
 })
 
 function run(block: string, cwd: string, env: Record<string, string>) {
-  return new Promise((resolve) => {
+  return new Promise<{ code: unknown; output: string }>((resolve) => {
     execFile("bash", ["-euc", block], { cwd, env }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : error.code, block, output: stdout + stderr })
+      resolve({ code: error === null ? 0 : error.code, output: stdout + stderr })
     })
   })
 }
