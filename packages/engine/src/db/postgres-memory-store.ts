@@ -62,7 +62,7 @@ const forget: Statement = {
   text: "select grizz.forget_memory($1::uuid, $2::uuid) as is_gone",
 }
 
-// The pinned ones, then the newest facts and the newest summary: each list in order of time.
+// The pinned ones however old they are, then the newest facts and the newest summary: each list in order of time.
 const readRemembered: Statement = {
   name: "grizz_remembered",
   text: `with of_user as (
@@ -73,7 +73,9 @@ const readRemembered: Statement = {
       where m.user_id = (select u.user_id from of_user u) and m.superseded_by is null
       order by m.created_at desc, m.id desc limit 500
     ), chosen as (
-      (select * from holding h where h.is_pinned order by h.created_at desc limit 30)
+      (select m.* from grizz.memories m
+        where m.user_id = (select u.user_id from of_user u) and m.superseded_by is null and m.is_pinned
+        order by m.created_at desc limit 30)
       union all (select * from holding h where h.kind = 'fact' and not h.is_pinned order by h.created_at desc limit 30)
       union all (select * from holding h where h.kind = 'summary' and not h.is_pinned order by h.day desc limit 1)
     )

@@ -30,6 +30,21 @@ describeDatabases("memory store", (database) => {
     expect(await stores.memories.list(userId, everything)).toEqual([added])
   })
 
+  test("what is pinned is remembered, however much was learned since", async () => {
+    const userId = newId()
+    const { id } = await stores.conversations.create(userId, null)
+    await note(userId, "Allergic to nuts")
+    await sql(
+      database(),
+      `insert into grizz.memories (id, user_id, kind, text)
+        select gen_random_uuid(), $1::uuid, 'fact', 'fact ' || n from generate_series(1, 600) n`,
+      [userId],
+    )
+    const remembered = await stores.memories.remembered(id)
+    expect(remembered.map(({ text }) => text)).toContain("Allergic to nuts")
+    expect(remembered).toHaveLength(31)
+  })
+
   test("a page neither skips nor repeats a memory of the same microsecond", async () => {
     const userId = newId()
     const ids: string[] = []
