@@ -6,14 +6,7 @@ import { createStores, type Stores } from "../../src/db/stores.ts"
 import { TestConversation } from "../support/database-conversation.ts"
 import { databaseKinds, type OpenDatabase } from "../support/database-kinds.ts"
 import { sql } from "../support/database-sql.ts"
-
-/** Roles belong to the whole server, so another suite may have made them. */
-const makeRoles = ["anon", "authenticated"]
-  .map(
-    (role) =>
-      `if not exists (select from pg_roles where rolname = '${role}') then create role ${role} nologin; end if;`,
-  )
-  .join(" ")
+import { makeSupabaseRoles } from "../support/supabase-roles.ts"
 
 describe.each(databaseKinds)("other clients of $name", (kind) => {
   describe.skipIf(kind.missing !== null)("see and change", () => {
@@ -27,7 +20,7 @@ describe.each(databaseKinds)("other clients of $name", (kind) => {
       stores = createStores(opened.database, newId)
       // What Supabase's projects have, and worse: every new table of every schema is handed out.
       await opened.database.session((session) =>
-        session.script(`do $$ begin ${makeRoles} end $$;
+        session.script(`${makeSupabaseRoles}
           alter default privileges grant all on tables to anon, authenticated;
           alter default privileges grant all on functions to anon, authenticated;
           alter default privileges grant all on sequences to anon, authenticated;

@@ -4,13 +4,14 @@ import { globSync, readFileSync } from "node:fs"
 import { randomUUID } from "node:crypto"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
-import { describe, expect, test } from "vitest"
+import { describe, expect, inject, test } from "vitest"
 import { missingServer, openServerDatabase } from "../support/database-kinds.ts"
 import { sql } from "../support/database-sql.ts"
 import { freePort, GrizzProcess, program } from "../support/grizz-process.ts"
 import { Nodes } from "../support/nodes.ts"
 import { startPostgresServer } from "../support/postgres-server.ts"
 import { findRedisServer, RedisServer } from "../support/redis-server.ts"
+import { makeSupabaseRoles } from "../support/supabase-roles.ts"
 import { repository } from "./dockerfile.ts"
 
 const page = readFileSync(join(repository, "docs/operations.md"), "utf8")
@@ -40,6 +41,10 @@ describe.skipIf(missing !== null)(`the commands of docs/operations.md${missing ?
     await chmod(join(folder, "npx"), 0o755)
     const redis = await RedisServer.start()
     const other = await startPostgresServer()
+    // As on Supabase, so that there are policies to restore.
+    const server = openServerDatabase(inject("postgresUrl")!)
+    await server.session((session) => session.script(makeSupabaseRoles))
+    await server.close()
     const nodes = await Nodes.create(function* () {
       yield { text: "kept" }
     })
