@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest"
-import type { ContextMessage, LlmClient, ModelMessage, RememberedMemory } from "../ports.ts"
+import type { RememberedMemory } from "../memory-ports.ts"
+import type { ContextMessage, LlmClient, ModelMessage } from "../ports.ts"
 import { chatAgent } from "./chat-agent.ts"
 import { loadTokenCounter } from "./token-count.ts"
 

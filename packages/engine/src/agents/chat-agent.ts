@@ -1,4 +1,5 @@
-import type { ContextMessage, LlmClient, ModelRequest, ModelResult, Recollect } from "../ports.ts"
+import type { Recollect } from "../memory-ports.ts"
+import type { ContextMessage, LlmClient, ModelRequest, ModelResult } from "../ports.ts"
 import { blockAtMost, blockMaxTokens, memoryBlock } from "./memory-block.ts"
 import type { Persona } from "./persona.ts"
 import { buildPrompt, surelyFits, tokensAroundMessage } from "./prompt.ts"

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import type { RememberedMemory } from "../ports.ts"
+import type { RememberedMemory } from "../memory-ports.ts"
 import { blockAtMost, memoryBlock } from "./memory-block.ts"
 import { tokensAtMost } from "./token-count.ts"
 

@@ -1,4 +1,5 @@
-import type { ModelMessage, RememberedMemory } from "../ports.ts"
+import type { RememberedMemory } from "../memory-ports.ts"
+import type { ModelMessage } from "../ports.ts"
 import { type CountTokens, tokensAtMost } from "./token-count.ts"
 
 const head =

@@ -1,4 +1,4 @@
-import type { DerivationJob, DerivationStore, DerivedMemory, TranscriptLine } from "../ports.ts"
+import type { DerivationJob, DerivationStore, DerivedMemory, TranscriptLine } from "../memory-ports.ts"
 import type { Database, Statement } from "./database.ts"
 
 const schedule: Statement = {

@@ -1,5 +1,5 @@
 import type { Memory, MemoryKind, MemorySource } from "../domain.ts"
-import type { MemoryPageRequest, MemoryStore, RememberedMemory } from "../ports.ts"
+import type { MemoryPageRequest, MemoryStore, RememberedMemory } from "../memory-ports.ts"
 import type { Database, Parameter, Statement } from "./database.ts"
 
 interface MemoryRow {

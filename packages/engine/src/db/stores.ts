@@ -1,12 +1,5 @@
-import type {
-  ConversationStore,
-  DerivationStore,
-  MemoryStore,
-  MessageStore,
-  ReplyStore,
-  TicketStore,
-  TurnStore,
-} from "../ports.ts"
+import type { DerivationStore, MemoryStore } from "../memory-ports.ts"
+import type { ConversationStore, MessageStore, ReplyStore, TicketStore, TurnStore } from "../ports.ts"
 import type { Database } from "./database.ts"
 import { PostgresConversationStore } from "./postgres-conversation-store.ts"
 import { PostgresDerivationStore } from "./postgres-derivation-store.ts"

@@ -1,6 +1,6 @@
 import { ChatError } from "../core/errors.ts"
 import type { Memory } from "../domain.ts"
-import type { MemoryStore } from "../ports.ts"
+import type { MemoryStore } from "../memory-ports.ts"
 import type { Page } from "./conversation-service.ts"
 
 /** The place of a memory in the list. */

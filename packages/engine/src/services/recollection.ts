@@ -1,6 +1,6 @@
 import type { Logger } from "../core/logger.ts"
 import { within } from "../core/within.ts"
-import type { MemoryStore, Recollect, RememberedMemory } from "../ports.ts"
+import type { MemoryStore, Recollect, RememberedMemory } from "../memory-ports.ts"
 
 /** How long a reply waits for what is remembered; then it is made without. */
 const recollectionMaxMs = 150

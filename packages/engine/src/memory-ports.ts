@@ -1,0 +1,106 @@
+import type { Memory, MemoryKind } from "./domain.ts"
+
+export interface MemoryPageRequest {
+  limit: number
+  /** The last memory of the previous page. */
+  before?: { createdAt: string; id: string } | undefined
+  /** Only those that hold this text, in whatever case as far as the database's locale knows of cases. */
+  text?: string | undefined
+  superseded: boolean
+}
+
+/** A memory as a prompt shows it. */
+export interface RememberedMemory {
+  kind: MemoryKind
+  text: string
+  /** Calendar day `YYYY-MM-DD` in UTC from which on it holds; a summary's own day. */
+  since: string
+}
+
+/** What a reply is made with, beside its conversation. */
+export interface Remembered {
+  /** Pinned ones first, in order of time: what is new comes last. */
+  memories: RememberedMemory[]
+}
+
+/** Never rejects and never takes long: nothing is remembered then. An abort ends the wait. */
+export type Recollect = (conversationId: string, signal: AbortSignal) => Promise<Remembered>
+
+/** What is known of a user. Someone else's memory is as absent as a missing one. */
+export interface MemoryStore {
+  /** Newest first by `(createdAt, id)`. */
+  list(userId: string, request: MemoryPageRequest): Promise<Memory[]>
+  addNote(userId: string, note: { id: string; text: string; isPinned: boolean }): Promise<Memory>
+  /** Another text makes a memory of the given id, which supersedes; `superseded` when that happened before. Null changes nothing. */
+  correct(
+    userId: string,
+    memoryId: string,
+    change: { id: string; text: string | null; isPinned: boolean | null },
+  ): Promise<Memory | "superseded" | null>
+  /** Takes along all that it superseded. True when there was one. */
+  forget(userId: string, memoryId: string): Promise<boolean>
+  /** Those that hold, of the conversation's user, for a prompt: pinned, then the newest; none while the memory is paused. */
+  remembered(conversationId: string): Promise<RememberedMemory[]>
+  isPaused(userId: string): Promise<boolean>
+  setPaused(userId: string, isPaused: boolean): Promise<void>
+}
+
+/** One conversation that something is to be derived of, claimed by this node for a while. */
+export interface DerivationJob {
+  claimId: string
+  conversationId: string
+  userId: string
+  kind: "facts" | "summary"
+  /** Calendar day `YYYY-MM-DD`; null outside the calendar. */
+  day: string | null
+  /** The highest position that was gone through; -1 where none was. */
+  position: number
+  /** The highest position there was when it was claimed. */
+  until: number
+  /** From 1. */
+  attempt: number
+  isPaused: boolean
+}
+
+export interface TranscriptLine {
+  id: string
+  position: number
+  role: "user" | "assistant"
+  content: string
+  createdAt: string
+}
+
+export interface DerivedMemory {
+  id: string
+  text: string
+  /** Messages of the job's conversation, each once. */
+  sources: string[]
+  supersedes: string | null
+}
+
+/** Jobs that derive memories: one per conversation and kind, each with one node at a time. */
+export interface DerivationStore {
+  /** Makes jobs of the conversations in which nothing was said for so long. */
+  schedule(quietSeconds: number): Promise<void>
+  /** One that is due, or whose node is gone; null when there is none. */
+  claim(claimId: string, leaseSeconds: number): Promise<DerivationJob | null>
+  /** The messages above a position, ascending, each cut to a length; of a superseded reply the text is empty. */
+  transcript(
+    job: DerivationJob,
+    after: number,
+    limits: { messages: number; messageLength: number },
+  ): Promise<TranscriptLine[]>
+  knownFacts(userId: string, limit: number): Promise<{ id: string; text: string }[]>
+  /** Counts one model call; false, and not counted, when the day's budget is spent. */
+  spendCall(userId: string, budget: { calls: number; tokens: number }): Promise<boolean>
+  spendTokens(userId: string, tokens: number): Promise<void>
+  /**
+   * How many were stored: none when the job is another node's by now or the user has paused; one is left out when a source
+   * of it was erased, or when it is known already.
+   */
+  save(job: DerivationJob, memories: DerivedMemory[], version: string): Promise<number>
+  /** Done up to a position; where more was said it is due again after so long. */
+  end(job: DerivationJob, position: number, againSeconds: number): Promise<void>
+  /** @param counts whether this try counts as one of the job's attempts */
+  postpone(job: DerivationJob, seconds: number, counts: boolean): Promise<void>
+}
