@@ -17,6 +17,7 @@ import type { AuthConfig, Config, DatabaseConfig, LlmConfig } from "./core/confi
 import { ChatError } from "./core/errors.ts"
 import { newId } from "./core/ids.ts"
 import type { Logger } from "./core/logger.ts"
+import { within } from "./core/within.ts"
 import type { Database } from "./db/database.ts"
 import { openEmbeddedDatabase } from "./db/embedded-database.ts"
 import { PostgresDatabase } from "./db/postgres-database.ts"
@@ -200,7 +201,10 @@ export async function compose(
       sockets.drain()
       longAnswers.refuseNew()
       clearInterval(derivationTimer)
-      await Promise.all([chat.drain(drainTimeoutMs), memoryDerivation?.stop()])
+      await Promise.all([
+        chat.drain(drainTimeoutMs),
+        within(drainTimeoutMs, memoryDerivation?.stop() ?? Promise.resolve()),
+      ])
       clearInterval(timer)
       await Promise.all([sockets.close(), longAnswers.close()])
       expiry.close()

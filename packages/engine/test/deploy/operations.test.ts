@@ -4,7 +4,7 @@ import { globSync, readFileSync } from "node:fs"
 import { randomUUID } from "node:crypto"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
-import { describe, expect, inject, test } from "vitest"
+import { describe, expect, inject, onTestFinished, test } from "vitest"
 import { missingServer, openServerDatabase } from "../support/database-kinds.ts"
 import { sql } from "../support/database-sql.ts"
 import { freePort, GrizzProcess, program } from "../support/grizz-process.ts"
@@ -58,6 +58,13 @@ describe.skipIf(missing !== null)(`the commands of docs/operations.md${missing ?
       RESTORE_URL: other.url("postgres"),
     }
     let engine: GrizzProcess | null = null
+    onTestFinished(async () => {
+      engine?.kill("SIGKILL")
+      await nodes.close()
+      await other.stop()
+      await redis.stop()
+      await rm(folder, { recursive: true })
+    })
     for (const block of blocks.map((text) => text.replaceAll(":8000", `:${port}`))) {
       if (block.includes("grizz serve")) {
         engine = new GrizzProcess({ args: [], cwd: folder, env, command: ["bash", "-euc", block] })
@@ -77,10 +84,6 @@ describe.skipIf(missing !== null)(`the commands of docs/operations.md${missing ?
     await restored.close()
     engine!.kill("SIGTERM")
     expect((await engine!.exited).code).toBe(0)
-    await nodes.close()
-    await other.stop()
-    await redis.stop()
-    await rm(folder, { recursive: true })
   }, 90_000)
 })
 
