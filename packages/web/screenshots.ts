@@ -148,7 +148,7 @@ async function addDays(page: Page): Promise<void> {
     const conversation = randomUUID()
     const day = new Date(Date.now() - ago * 86_400_000).toISOString()
     await client.query(
-      "insert into conversations (id, user_id, title, conv_day, timezone, created_at, updated_at) values ($1, $2, $3, $4, 'UTC', $5, $5)",
+      "insert into conversations (id, user_id, title, conv_day, timezone, created_at, updated_at) values ($1, $2, $3, $4, 'UTC', $5, $5::timestamptz + interval '3 minutes')",
       [conversation, userId, titles[ago % titles.length], day.slice(0, 10), day],
     )
     for (const [position, [role, content]] of words.entries()) {

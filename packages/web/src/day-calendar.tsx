@@ -103,6 +103,7 @@ interface DayButtonProps {
 
 function DayButton({ day, today, conversation, isCurrent, onChosen }: DayButtonProps) {
   const isOpenable = conversation !== null || day === today
+  const isMarked = conversation !== null && hasWords(conversation)
   const name = writtenDay(day, today)
   const open = () => {
     if (!isOpenable) return
@@ -114,10 +115,10 @@ function DayButton({ day, today, conversation, isCurrent, onChosen }: DayButtonP
       type="button"
       className="calendar-day"
       tabIndex={isCurrent ? 0 : -1}
-      data-marked={conversation !== null}
+      data-marked={isMarked}
       aria-current={day === today ? "date" : undefined}
       aria-disabled={!isOpenable}
-      aria-label={conversation === null ? name : texts.days.withWords(name)}
+      aria-label={isMarked ? texts.days.withWords(name) : name}
       onClick={open}
     >
       {dayNumber(day)}
@@ -144,6 +145,11 @@ function conversationsByDay(conversations: readonly ConversationResource[]): Map
   const byDay = new Map<string, ConversationResource>()
   for (const one of conversations) if (one.conv_day !== null) byDay.set(one.conv_day, one)
   return byDay
+}
+
+/** A day begins when it is opened; it is touched again by the first words. */
+function hasWords({ created_at, updated_at }: ConversationResource): boolean {
+  return updated_at !== created_at
 }
 
 /** Reads on in the list until it reaches back before the month that is shown. */

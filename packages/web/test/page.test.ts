@@ -206,6 +206,10 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     await say(before, "On the earlier day")
     await replies(before, "completed").waitFor()
     const page = await browser.visitAs(before, { timezoneId: "Pacific/Kiritimati" })
+    await page.getByText("What is on your mind?").waitFor()
+    // From now on the new day is among the days, though nothing has been said in it.
+    await page.reload()
+    await page.getByRole("navigation", { name: "Your days" }).getByRole("link").nth(1).waitFor()
     const today = page.getByRole("gridcell", { selected: true }).getByRole("button")
     await today.focus()
     const focused = () => page.evaluate(() => document.activeElement?.getAttribute("aria-label"))
@@ -222,8 +226,8 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     expect(await page.locator('.calendar [tabindex="0"]').count()).toBe(1)
     await page.keyboard.press("ArrowDown")
     await expect.poll(focused).toContain(labelOf(now))
+    expect(await focused()).not.toContain("with a conversation")
     // The earlier day is one or two days back, by the hour of this test.
-    await page.getByRole("navigation", { name: "Your days" }).getByRole("link").nth(1).waitFor()
     for (let presses = 1; !(await focused())?.endsWith("with a conversation") && presses <= 2; presses++) {
       await page.keyboard.press("ArrowLeft")
       await expect.poll(focused).toContain(labelOf(new Date(now.getTime() - presses * 86_400_000)))
