@@ -4,11 +4,13 @@ import { useAddressedConversation } from "./addressed-conversation.ts"
 import { ConversationView } from "./conversation-view.tsx"
 import { localDay } from "./days.ts"
 import { Icon } from "./icons.tsx"
+import { LazyDialog } from "./lazy-dialog.tsx"
 import { useMediaQuery } from "./media-query.ts"
-import { MemoryDialog } from "./memory-dialog.tsx"
 import { Sidebar } from "./sidebar.tsx"
 import { texts } from "./texts.ts"
 import { useDays } from "./use-days.ts"
+
+const memoryDialog = async () => (await import("./memory-dialog.tsx")).MemoryDialog
 
 interface ChatPageProps {
   client: GrizzClient
@@ -67,7 +69,7 @@ export function ChatPage({ client, offlineModel, onSignOut }: ChatPageProps) {
         onMemory={() => setMemoryOpen(true)}
         onSignOut={onSignOut}
       />
-      {memoryOpen && <MemoryDialog client={client} onClose={() => setMemoryOpen(false)} />}
+      {memoryOpen && <LazyDialog load={memoryDialog} client={client} onClose={() => setMemoryOpen(false)} />}
       <main className="main" inert={modal}>
         <ConversationView
           key={addressed ?? `today ${openedOn}`}

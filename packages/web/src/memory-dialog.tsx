@@ -1,21 +1,22 @@
-import type { GrizzClient, MemoryResource } from "@grizz/client"
+import type { MemoryResource } from "@grizz/client"
 import { type FormEvent, useEffect, useRef, useState } from "react"
 import { addressOf } from "./addressed-conversation.ts"
 import { Icon } from "./icons.tsx"
+import type { DialogProps } from "./lazy-dialog.tsx"
 import { texts } from "./texts.ts"
 import { type Memories, useMemories } from "./use-memories.ts"
 
 const maxLength = 2000
 
 /** What Grizz remembers of the user: to see, search, add to, correct, forget and pause. Lies over the page until closed. */
-export function MemoryDialog({ client, onClose }: { client: GrizzClient; onClose: () => void }) {
+export function MemoryDialog({ client, onClose }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null)
   const [query, setQuery] = useState("")
   const memories = useMemories(client, query)
   useEffect(() => dialog.current?.showModal(), [])
   return (
-    <dialog ref={dialog} className="memory" aria-labelledby="memory-title" onClose={onClose}>
-      <div className="memory-head">
+    <dialog ref={dialog} className="dialog" aria-labelledby="memory-title" onClose={onClose}>
+      <div className="dialog-head">
         <h2 id="memory-title">{texts.memory.title}</h2>
         <button
           type="button"
@@ -26,8 +27,8 @@ export function MemoryDialog({ client, onClose }: { client: GrizzClient; onClose
           <Icon name="close" />
         </button>
       </div>
-      <p className="memory-note">{texts.memory.lead}</p>
-      <label className="memory-pause">
+      <p className="dialog-note">{texts.memory.lead}</p>
+      <label className="dialog-pause">
         <input
           type="checkbox"
           checked={memories.isPaused}
@@ -38,21 +39,21 @@ export function MemoryDialog({ client, onClose }: { client: GrizzClient; onClose
       <NoteForm label={texts.memory.note} submit={texts.memory.remember} onSubmit={memories.remember} />
       <input
         type="search"
-        className="memory-field"
+        className="dialog-field"
         aria-label={texts.memory.search}
         placeholder={texts.memory.search}
         value={query}
         onChange={(event) => setQuery(event.target.value)}
       />
-      <ul className="memory-list">
+      <ul className="dialog-list">
         {memories.items.map((memory) => (
           <Memory key={memory.id} memory={memory} memories={memories} onFollowed={() => dialog.current?.close()} />
         ))}
       </ul>
-      <output className="memory-note">{stateOf(memories)}</output>
+      <output className="dialog-note">{stateOf(memories)}</output>
       {memories.hasMore && (
         <button type="button" className="button quiet" onClick={memories.loadMore}>
-          {texts.memory.more}
+          {texts.showOlder}
         </button>
       )}
     </dialog>
@@ -96,7 +97,7 @@ function Memory({ memory, memories, onFollowed }: MemoryProps) {
   return (
     <li>
       <p dir="auto">{memory.text}</p>
-      <p className="memory-note">
+      <p className="dialog-note">
         {texts.memory.kinds[memory.kind]}, {day}
         {source !== undefined && (
           <>
@@ -132,9 +133,9 @@ function NoteForm({ label, submit, initial = "", onSubmit, onCancel }: NoteFormP
     if (text.trim() !== "" && (await onSubmit(text.trim()))) setText("")
   }
   return (
-    <form className="memory-form" onSubmit={(event) => void send(event)}>
+    <form className="dialog-form" onSubmit={(event) => void send(event)}>
       <input
-        className="memory-field"
+        className="dialog-field"
         aria-label={label}
         placeholder={label}
         maxLength={maxLength}

@@ -69,7 +69,7 @@ export function Sidebar({ days, selected, drawer, open, onClose, onChosen, onMem
             <DayCalendar days={days} today={today} selected={selectedDay} onChosen={onChosen} />
             <DayList days={days} selected={selected} onChosen={onChosen} />
           </div>
-          <div className="sidebar-memory">
+          <div className="sidebar-tools">
             <button type="button" className="button quiet" onClick={onMemory} aria-haspopup="dialog">
               <Icon name="memory" size={18} />
               {texts.memory.open}
@@ -130,7 +130,7 @@ function DayListState({ days, empty }: { days: Days; empty: boolean }) {
   if (!days.hasMore) return null
   return (
     <button type="button" className="button quiet" onClick={days.loadMore}>
-      {texts.days.more}
+      {texts.showOlder}
     </button>
   )
 }

@@ -1,27 +1,29 @@
 import { type FormEvent, useState } from "react"
 import type { SignInProblem, SupabaseAuth } from "./supabase-auth.ts"
 import { texts } from "./texts.ts"
+import { useAttempt } from "./use-attempt.ts"
 import { Screen } from "./welcome.tsx"
-
-type State = { kind: "idle" | "busy" } | { kind: "linkSent"; email: string } | { kind: "failed"; words: string }
 
 /** Signs in by password, or by a link that comes by email. */
 export function SupabaseSignIn({ auth }: { auth: SupabaseAuth }) {
   const [email, setEmail] = useState("")
   const [password, setPassword] = useState("")
-  const [state, setState] = useState<State>(() => beginningOf(auth))
-  const busy = state.kind === "busy"
-  const ask = (asked: Promise<SignInProblem>, done: State) => {
-    setState({ kind: "busy" })
-    void asked.then((problem) => setState(problem === null ? done : { kind: "failed", words: wordsFor(problem) }))
-  }
+  const [linkSentTo, setLinkSentTo] = useState<string | null>(null)
+  const { busy, problem, attempt } = useAttempt(problemOnArrival(auth))
   const submit = (event: FormEvent) => {
     event.preventDefault()
-    if (!busy) ask(auth.signInWithPassword(email.trim(), password), { kind: "idle" })
+    if (busy) return
+    setLinkSentTo(null)
+    attempt(async () => wordsFor(await auth.signInWithPassword(email.trim(), password)))
   }
   const sendLink = () => {
     const address = email.trim()
-    ask(auth.sendLink(address), { kind: "linkSent", email: address })
+    setLinkSentTo(null)
+    attempt(async () => {
+      const failed = await auth.sendLink(address)
+      if (failed === null) setLinkSentTo(address)
+      return wordsFor(failed)
+    })
   }
   return (
     <Screen>
@@ -53,19 +55,19 @@ export function SupabaseSignIn({ auth }: { auth: SupabaseAuth }) {
           {texts.signIn.withLink}
         </button>
       </form>
-      <div role="alert">{state.kind === "failed" && <p className="form-error">{state.words}</p>}</div>
-      <output className="welcome-note">{state.kind === "linkSent" && texts.signIn.linkSent(state.email)}</output>
+      <div role="alert">{problem !== null && <p className="form-error">{problem}</p>}</div>
+      <output className="welcome-note">{linkSentTo !== null && texts.signIn.linkSent(linkSentTo)}</output>
       <p className="welcome-note">{texts.disclosure}</p>
     </Screen>
   )
 }
 
-/** With what there is to say to somebody who did not come here to sign in. */
-function beginningOf(auth: SupabaseAuth): State {
-  if (auth.arrivalProblem !== null) return { kind: "failed", words: wordsFor(auth.arrivalProblem) }
-  return auth.hasEnded ? { kind: "failed", words: texts.signIn.ended } : { kind: "idle" }
+/** What there is to say to somebody who did not come here to sign in. */
+function problemOnArrival(auth: SupabaseAuth): string | null {
+  return wordsFor(auth.arrivalProblem) ?? (auth.hasEnded ? texts.signIn.ended : null)
 }
 
-function wordsFor({ code, message }: Exclude<SignInProblem, null>): string {
-  return texts.signIn.problems[code] ?? texts.signIn.problem(message)
+function wordsFor(problem: SignInProblem): string | null {
+  if (problem === null) return null
+  return texts.signIn.problems[problem.code] ?? texts.signIn.problem(problem.message)
 }

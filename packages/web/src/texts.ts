@@ -6,6 +6,11 @@ export const texts = {
   language: "en",
   name: "Grizz",
   skipToMessage: "Skip to the message field",
+  showOlder: "Show older ones",
+  dialog: {
+    failed: "This part of the page cannot be loaded at the moment. Try again when the connection is back.",
+    close: "Close",
+  },
   disclosure: "Grizz is an AI, not a person, and can be wrong.",
   offlineModel: {
     title: "Offline model.",
@@ -65,7 +70,6 @@ export const texts = {
     yesterday: "Yesterday",
     other: "Other conversations",
     untitled: "Untitled conversation",
-    more: "Show older days",
     loading: "Loading your days…",
     none: "Earlier days will appear here.",
     failed: "Your days could not be loaded.",
@@ -94,7 +98,6 @@ export const texts = {
     save: "Save",
     cancel: "Cancel",
     forget: "Forget",
-    more: "Show older ones",
     loading: "Remembering…",
     none: "Nothing is remembered here.",
     failed: "That did not work. Try again in a moment.",

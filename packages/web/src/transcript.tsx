@@ -10,7 +10,7 @@ import { useStickToEnd } from "./stick-to-end.ts"
 import { texts } from "./texts.ts"
 import { type Earlier, useEarlier } from "./use-earlier.ts"
 
-/** How far around what is seen messages are kept, in CSS pixels: an ordinary day is there whole, to be searched and read out. */
+/** How far around what is seen messages are in the document, in CSS pixels: only those does the browser search or read out. */
 const keptPx = 4_000
 /** Height of the room above the first message, in CSS pixels; as in transcript.css. */
 const roomAbovePx = 16

@@ -1,7 +1,9 @@
 import { type FormEvent, type ReactNode, useState } from "react"
+import { LanguageChoice } from "./language-choice.tsx"
 import { Scene, sceneHourOf } from "./scene.tsx"
 import { type Session, signInForDevelopment } from "./session.ts"
 import { texts } from "./texts.ts"
+import { useAttempt } from "./use-attempt.ts"
 
 export function LoadingScreen({ failed, onRetry }: { failed: boolean; onRetry: () => void }) {
   return (
@@ -23,21 +25,25 @@ interface WelcomeProps {
 
 /** The engine makes a user for this browser. */
 export function DevelopmentSignIn({ url, onSignIn }: WelcomeProps) {
-  const [state, setState] = useState<"idle" | "busy" | "failed">("idle")
-  const start = () => {
-    setState("busy")
-    signInForDevelopment(url).then(onSignIn, () => setState("failed"))
+  const { busy, problem, attempt } = useAttempt()
+  const signIn = async () => {
+    try {
+      onSignIn(await signInForDevelopment(url))
+      return null
+    } catch {
+      return texts.welcome.failed
+    }
   }
   return (
     <Screen>
       <h1>{texts.welcome.title}</h1>
       <p className="welcome-lead">{texts.welcome.lead}</p>
-      <button type="button" className="button primary large" onClick={start} disabled={state === "busy"}>
-        {state === "busy" ? texts.welcome.starting : texts.welcome.start}
+      <button type="button" className="button primary large" onClick={() => attempt(signIn)} disabled={busy}>
+        {busy ? texts.welcome.starting : texts.welcome.start}
       </button>
-      {state === "failed" && (
+      {problem !== null && (
         <p role="alert" className="form-error">
-          {texts.welcome.failed}
+          {problem}
         </p>
       )}
       <p className="welcome-note">{texts.disclosure}</p>
@@ -86,6 +92,7 @@ export function Screen({ children }: { children: ReactNode }) {
       <div className="welcome-card">
         <Scene hour={hour} />
         {children}
+        <LanguageChoice />
       </div>
     </main>
   )

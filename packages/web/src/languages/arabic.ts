@@ -4,6 +4,11 @@ export const arabic = {
   language: "ar",
   name: "غريز",
   skipToMessage: "الانتقال إلى حقل الرسالة",
+  showOlder: "عرض الأقدم",
+  dialog: {
+    failed: "تعذّر تحميل هذا الجزء من الصفحة الآن. حاول عند عودة الاتصال.",
+    close: "إغلاق",
+  },
   disclosure: "غريز ذكاء اصطناعي وليس إنسانًا، وقد يخطئ.",
   offlineModel: {
     title: "نموذج غير متصل.",
@@ -62,7 +67,6 @@ export const arabic = {
     yesterday: "أمس",
     other: "محادثات أخرى",
     untitled: "محادثة بلا عنوان",
-    more: "اعرض أيامًا أقدم",
     loading: "جارٍ تحميل أيامك…",
     none: "ستظهر الأيام السابقة هنا.",
     failed: "تعذّر تحميل أيامك.",
@@ -91,7 +95,6 @@ export const arabic = {
     save: "حفظ",
     cancel: "إلغاء",
     forget: "انسَ",
-    more: "عرض الأقدم",
     loading: "جارٍ التذكّر…",
     none: "لا شيء محفوظ هنا.",
     failed: "لم ينجح ذلك. حاول بعد قليل.",

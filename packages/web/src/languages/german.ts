@@ -3,6 +3,11 @@ import type { Translation } from "../languages.ts"
 export const german = {
   language: "de",
   skipToMessage: "Zum Nachrichtenfeld springen",
+  showOlder: "Ältere zeigen",
+  dialog: {
+    failed: "Dieser Teil der Seite lässt sich gerade nicht laden. Versuche es, wenn die Verbindung wieder da ist.",
+    close: "Schließen",
+  },
   disclosure: "Grizz ist eine KI, kein Mensch, und kann sich irren.",
   offlineModel: {
     title: "Offline-Modell.",
@@ -63,7 +68,6 @@ export const german = {
     yesterday: "Gestern",
     other: "Andere Gespräche",
     untitled: "Gespräch ohne Titel",
-    more: "Ältere Tage zeigen",
     loading: "Deine Tage werden geladen …",
     none: "Frühere Tage stehen später hier.",
     failed: "Deine Tage konnten nicht geladen werden.",
@@ -92,7 +96,6 @@ export const german = {
     save: "Speichern",
     cancel: "Abbrechen",
     forget: "Vergessen",
-    more: "Ältere zeigen",
     loading: "Wird geladen …",
     none: "Hier ist nichts gemerkt.",
     failed: "Das hat nicht geklappt. Versuche es gleich noch einmal.",
