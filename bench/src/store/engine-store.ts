@@ -35,7 +35,7 @@ export async function openEngineStore(url: string): Promise<EngineStore> {
     async turn(conversationId, question, answer) {
       const { reply } = await accept(conversationId, question)
       const usage = { inputTokens: 100, outputTokens: 200 }
-      const outcome = { status: "completed", text: answer, errorCode: null, usage, model: "bench" } as const
+      const outcome = { status: "completed", text: answer, errorCode: null, usage, model: "bench", used: null } as const
       if ((await replies.end(reply, outcome, owner, contextMessages)) === null) throw new Error("a reply was lost")
     },
     async heartbeats({ replies: count, beats, text, between }) {

@@ -50,6 +50,18 @@ export interface ReplyEnd {
   usage: ReplyUsage | null
 }
 
+/** What a reply's prompt was made of. Ids alone: of what is erased nothing is kept here. */
+export interface UsedContext {
+  /** Version of the persona. */
+  persona: string
+  /** How many messages of the conversation, the newest ones, the answered one counted in. */
+  messages: number
+  /** In the order of the prompt. */
+  memories: string[]
+  /** Earlier messages that were recalled, in the order of the prompt. */
+  quotes: string[]
+}
+
 /** `note`: the user wrote it. `fact`, `summary`: derived from what was said. */
 export type MemoryKind = "fact" | "summary" | "note"
 

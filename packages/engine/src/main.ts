@@ -5,6 +5,7 @@ import { createLogger, type Logger } from "./core/logger.ts"
 import type { Database } from "./db/database.ts"
 import { migrate, pendingMigrations } from "./db/migrate.ts"
 import { doctor } from "./doctor.ts"
+import { explain } from "./explain.ts"
 import { stopOnSignal } from "./shutdown.ts"
 import { WorkerLife, workerNumber } from "./worker.ts"
 import { FirstWorkerError, Workers } from "./workers.ts"
@@ -17,6 +18,7 @@ const usage = `Usage: grizz <command>
   doctor    checks configuration, database, Redis, sign-in and model, and says what to do
   chat      a chat in the terminal, with an engine that runs
   token     prints a development token
+  explain   prints what a reply was made with: grizz explain REPLY_ID
 
 Options of start and serve: --port N, --host H, --offline-model (answer without a model)
 Option of serve and doctor: --workers N, so many processes behind one port (needs REDIS_URL)
@@ -42,7 +44,7 @@ export async function main(args: string[], env: Environment): Promise<void> {
 class UsageError extends Error {}
 
 async function run(args: string[], env: Environment): Promise<void> {
-  const { command, flags } = parse(args)
+  const { command, operands, flags } = parse(args)
   switch (command) {
     case "start":
     case "serve":
@@ -54,6 +56,8 @@ async function run(args: string[], env: Environment): Promise<void> {
       return
     case "token":
       return printToken(readConfig(env, "start", offlineFlags), flags.user)
+    case "explain":
+      return printExplanation(readConfig(env, "start", offlineFlags), operands[0])
     case undefined:
     case "help":
       process.stdout.write(`${usage}\n`)
@@ -71,7 +75,7 @@ interface Flags {
   offlineModel: boolean
 }
 
-function parse(args: string[]): { command: string | undefined; flags: Flags } {
+function parse(args: string[]): { command: string | undefined; operands: string[]; flags: Flags } {
   try {
     const { values, positionals } = parseArgs({
       args,
@@ -91,7 +95,8 @@ function parse(args: string[]): { command: string | undefined; flags: Flags } {
     if (host !== undefined) flags.host = host
     if (workers !== undefined) flags.workers = workers
     if (user !== undefined) flags.user = user
-    return { command: help ? "help" : positionals[0], flags }
+    const [command, ...operands] = positionals
+    return { command: help ? "help" : command, operands, flags }
   } catch (error) {
     throw new UsageError(`${describe(error)}\n\n${usage}`)
   }
@@ -175,6 +180,18 @@ async function migrateDatabase(config: Config): Promise<void> {
     process.stdout.write(
       applied.length === 0 ? `The schema of ${which} is up to date.\n` : `Applied ${applied.join(", ")} to ${which}.\n`,
     )
+  } finally {
+    await database.close()
+  }
+}
+
+async function printExplanation(config: Config, replyId: string | undefined): Promise<void> {
+  if (replyId === undefined || !uuidPattern.test(replyId)) {
+    throw new UsageError("grizz explain needs a reply's id, a UUID.")
+  }
+  const database = await openDatabase(config.database, loggerOf(config, true, null))
+  try {
+    process.stdout.write(`${await explain(database, replyId, config.chat)}\n`)
   } finally {
     await database.close()
   }

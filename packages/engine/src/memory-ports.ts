@@ -1,4 +1,4 @@
-import type { Memory, MemoryKind } from "./domain.ts"
+import type { Memory, MemoryKind, ReplyUsage, UsedContext } from "./domain.ts"
 
 export interface MemoryPageRequest {
   limit: number
@@ -11,6 +11,7 @@ export interface MemoryPageRequest {
 
 /** A memory as a prompt shows it. */
 export interface RememberedMemory {
+  id: string
   kind: MemoryKind
   text: string
   /** Calendar day `YYYY-MM-DD` in UTC from which on it holds; a summary's own day. */
@@ -103,4 +104,34 @@ export interface DerivationStore {
   end(job: DerivationJob, position: number, againSeconds: number): Promise<void>
   /** @param counts whether this try counts as one of the job's attempts */
   postpone(job: DerivationJob, seconds: number, counts: boolean): Promise<void>
+}
+
+/** A message that a prompt had; `content` is null where it was erased since. */
+export interface PromptMessage {
+  role: "user" | "assistant" | null
+  content: string | null
+  createdAt: string | null
+}
+
+/** What a reply was made of, as far as it is still stored. */
+export interface ReplyOrigin {
+  replyId: string
+  conversationId: string
+  status: string
+  model: string | null
+  usage: ReplyUsage | null
+  createdAt: string
+  /** Null where it is not recorded: an older reply, one that was ended without its owner, or one that was erased. */
+  used: UsedContext | null
+  /** The last messages of the conversation up to the answered one, ascending; that one is the last. */
+  window: PromptMessage[]
+  /** By id; those that are gone are not in it. */
+  memories: Map<string, RememberedMemory>
+  quotes: Map<string, PromptMessage>
+}
+
+/** For whoever runs the engine: of any user's replies. */
+export interface ReplyOriginStore {
+  /** @param contextMessages how many messages a prompt has where that is not recorded */
+  find(replyId: string, contextMessages: number): Promise<ReplyOrigin | null>
 }

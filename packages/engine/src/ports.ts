@@ -1,5 +1,5 @@
 import type { ReplyEndStatus, ReplyErrorCode } from "@grizz/protocol/constants"
-import type { Conversation, Message, ReplyEnd, ReplyUsage, RunningReply } from "./domain.ts"
+import type { Conversation, Message, ReplyEnd, ReplyUsage, RunningReply, UsedContext } from "./domain.ts"
 
 // Database -----------------------------------------------------------------------------------------------------------
 
@@ -127,6 +127,8 @@ export interface ReplyOutcome {
   usage: ReplyUsage | null
   /** Model that answered, as it named itself; null when none was called. */
   model: string | null
+  /** Null when no prompt was made. */
+  used: UsedContext | null
 }
 
 /** What one heartbeat of a node learned about the replies it runs. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest"
+import type { UsedContext } from "../domain.ts"
 import type { RememberedMemory } from "../memory-ports.ts"
 import type { ContextMessage, LlmClient, ModelMessage } from "../ports.ts"
 import { chatAgent } from "./chat-agent.ts"
@@ -31,14 +32,16 @@ function ask(
   memories: RememberedMemory[] = [],
 ) {
   const pieces: string[] = []
+  const prompts: UsedContext[] = []
   const recollect = async () => ({ memories })
   const answering = chatAgent({ llm, persona, contextTokens, recollect }).answer({
     conversationId: "a conversation",
     context,
+    onPrompt: (used) => prompts.push(used),
     onText: (text) => pieces.push(text),
     signal,
   })
-  return { pieces, answering }
+  return { pieces, prompts, answering }
 }
 
 describe("the chat agent", () => {
@@ -52,18 +55,21 @@ describe("the chat agent", () => {
 
   test("what is remembered comes after the persona, and before the conversation", async () => {
     const llm = recording()
-    const memory = { kind: "fact", text: "Has a dog", since: "2026-01-01" } as const
-    await ask(llm, 8000, undefined, [memory]).answering
+    const memory = { id: "m", kind: "fact", text: "Has a dog", since: "2026-01-01" } as const
+    const { prompts, answering } = ask(llm, 8000, undefined, [memory])
+    await answering
     const [system, block, ...rest] = llm.asked[0]!
     expect(system).toEqual({ role: "system", content: "You are P." })
     expect(block).toMatchObject({ role: "user", content: expect.stringContaining("Has a dog") as string })
     expect(rest).toEqual(context)
+    expect(prompts).toEqual([{ persona: "1", messages: 3, memories: ["m"], quotes: [] }])
   })
 
   test("however much is remembered, it takes a quarter of the budget at most", async () => {
     const llm = recording()
     const countTokens = await loadTokenCounter()
     const memories = Array.from({ length: 60 }, (_, index) => ({
+      id: `m${index}`,
       kind: "fact" as const,
       text: `Fact ${index}. ${"honey ".repeat(80)}`,
       since: "2026-01-01",
@@ -83,7 +89,9 @@ describe("the chat agent", () => {
     const llm = recording()
     // 11 + 8 + 9 tokens with what surrounds them, in 63 bytes.
     await ask(llm, 28).answering
-    await ask(llm, 20).answering
+    const tight = ask(llm, 20)
+    await tight.answering
+    expect(tight.prompts).toMatchObject([{ messages: 2, memories: [] }])
     expect(llm.asked.map((messages) => messages.length)).toEqual([4, 3])
   })
 

@@ -1,3 +1,4 @@
+import type { UsedContext } from "../domain.ts"
 import type { Recollect } from "../memory-ports.ts"
 import type { ContextMessage, LlmClient, ModelRequest, ModelResult } from "../ports.ts"
 import { blockAtMost, blockMaxTokens, memoryBlock } from "./memory-block.ts"
@@ -14,6 +15,8 @@ export interface ChatAgent {
   answer(request: {
     conversationId: string
     context: readonly ContextMessage[]
+    /** Called once, before the model is. */
+    onPrompt: (used: UsedContext) => void
     onText: ModelRequest["onText"]
     signal: AbortSignal
   }): Promise<ModelResult>
@@ -29,7 +32,7 @@ export interface ChatAgentOptions {
 
 export function chatAgent({ llm, persona, contextTokens, recollect }: ChatAgentOptions): ChatAgent {
   return {
-    async answer({ conversationId, context, onText, signal }) {
+    async answer({ conversationId, context, onPrompt, onText, signal }) {
       const { memories } = await recollect(conversationId, signal)
       signal.throwIfAborted()
       // A quarter at most, so that the conversation itself comes first.
@@ -39,9 +42,10 @@ export function chatAgent({ llm, persona, contextTokens, recollect }: ChatAgentO
       const countTokens = fits ? tokensAtMost : await loadTokenCounter()
       signal.throwIfAborted()
       const block = memoryBlock(memories, maxTokens, countTokens)
-      const left = contextTokens - (block === null ? 0 : countTokens(block.content) + tokensAroundMessage)
+      const left = contextTokens - (block === null ? 0 : countTokens(block.message.content) + tokensAroundMessage)
       const [system, ...rest] = buildPrompt({ persona, context, contextTokens: left, countTokens })
-      return llm.stream({ messages: [system!, ...(block === null ? [] : [block]), ...rest], onText, signal })
+      onPrompt({ persona: persona.version, messages: rest.length, memories: block?.used ?? [], quotes: [] })
+      return llm.stream({ messages: [system!, ...(block === null ? [] : [block.message]), ...rest], onText, signal })
     },
   }
 }

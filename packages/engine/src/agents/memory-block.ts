@@ -9,15 +9,15 @@ const head =
 export const blockMaxTokens = 1000
 
 /**
- * What is remembered, as a message before the conversation; null when there is nothing, or nothing fits. One line of JSON
- * each, in which no line and no mark can be closed from within. In the given order, so that a longer memory keeps its
- * beginning, and the model's cache with it; what does not fit is left out from the end.
+ * What is remembered, as a message before the conversation, and the ids of what is in it; null when there is nothing, or
+ * nothing fits. One line of JSON each, in which no line and no mark can be closed from within. In the given order, so that
+ * a longer memory keeps its beginning, and the model's cache with it; what does not fit is left out from the end.
  */
 export function memoryBlock(
   memories: readonly RememberedMemory[],
   maxTokens: number,
   countTokens: CountTokens,
-): ModelMessage | null {
+): { message: ModelMessage; used: string[] } | null {
   if (memories.length === 0) return null
   const lines: string[] = []
   let left = maxTokens - countTokens(blockOf([])) - marginTokens
@@ -27,7 +27,9 @@ export function memoryBlock(
     if (left < 0) break
     lines.push(line)
   }
-  return lines.length === 0 ? null : { role: "user", content: blockOf(lines) }
+  if (lines.length === 0) return null
+  const used = memories.slice(0, lines.length).map(({ id }) => id)
+  return { message: { role: "user", content: blockOf(lines) }, used }
 }
 
 /** What joining the lines may add. */

@@ -4,7 +4,7 @@ import { chatUsage, ChatUsageError, parseChatOptions } from "./chat-options.ts"
 import { Dialogue, isQuiet } from "./dialogue.ts"
 import { QuietTerminal, Screen } from "./screen.ts"
 import { signIn } from "./sign-in.ts"
-import { terminalText } from "./terminal-text.ts"
+import { terminalText } from "../core/terminal-text.ts"
 import { Transcript } from "./transcript.ts"
 
 /** How many of the messages that were there before a terminal shows. */

@@ -1,5 +1,5 @@
 import type { ConversationState } from "@grizz/client"
-import { terminalText } from "./terminal-text.ts"
+import { terminalText } from "../core/terminal-text.ts"
 
 export interface Page {
   /** Part of an answer. */

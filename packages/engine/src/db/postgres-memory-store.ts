@@ -79,7 +79,7 @@ const readRemembered: Statement = {
       union all (select * from holding h where h.kind = 'fact' and not h.is_pinned order by h.created_at desc limit 30)
       union all (select * from holding h where h.kind = 'summary' and not h.is_pinned order by h.day desc limit 1)
     )
-    select h.kind, h.text, coalesce(h.day, (h.valid_from at time zone 'UTC')::date)::text as since
+    select h.id::text as id, h.kind, h.text, coalesce(h.day, (h.valid_from at time zone 'UTC')::date)::text as since
     from chosen h order by h.is_pinned desc, h.kind = 'summary', h.created_at, h.id`,
 }
 

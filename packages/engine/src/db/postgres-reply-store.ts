@@ -1,5 +1,5 @@
 import { limits } from "@grizz/protocol/constants"
-import type { ReplyEnd, RunningReply } from "../domain.ts"
+import type { Message, ReplyEnd, RunningReply } from "../domain.ts"
 import type {
   Accepted,
   ConcurrentSends,
@@ -82,7 +82,8 @@ export class PostgresReplyStore implements ReplyStore {
     owner: string,
     contextMessages: number,
   ): Promise<{ end: ReplyEnd; next: ReplyJob | null } | null> {
-    const { status, text, errorCode, usage, model } = outcome
+    const { status, text, errorCode, usage, model, used } = outcome
+    const metadata = used === null ? null : { context: used }
     const parameters: Parameter[] = [
       reply.conversationId,
       reply.id,
@@ -96,12 +97,13 @@ export class PostgresReplyStore implements ReplyStore {
       model,
       this.#lease,
       contextMessages - 1,
+      metadata === null ? null : JSON.stringify(metadata),
     ]
     const [row] = await this.#database.query<{ ended: EndedJson | null }>(endReply, parameters)
     const ended = row!.ended
     if (ended === null) return null
     const { created_at: createdAt, stored, next } = ended
-    const saved = stored === null ? { status, text, errorCode, usage } : toSaved(stored)
+    const saved = stored === null ? { status, text, errorCode, usage, metadata } : toSaved(stored)
     return { end: replyEnd(reply, { ...saved, createdAt }), next: next && toJob(reply.conversationId, next) }
   }
 
@@ -197,23 +199,24 @@ export class PostgresReplyStore implements ReplyStore {
   }
 }
 
-type Ending = Pick<ReplyOutcome, "status" | "text" | "errorCode" | "usage"> & { createdAt: string }
+type Ending = Pick<ReplyOutcome, "status" | "text" | "errorCode" | "usage"> & Pick<Message, "metadata" | "createdAt">
 
-function replyEnd(reply: RunningReply, { status, text, errorCode, usage, createdAt }: Ending): ReplyEnd {
+function replyEnd(reply: RunningReply, { status, text, errorCode, usage, metadata, createdAt }: Ending): ReplyEnd {
   const { id, conversationId, position, attempt } = reply
-  const message = { id, conversationId, position, role: "assistant", content: text, metadata: null } as const
+  const message = { id, conversationId, position, role: "assistant", content: text, metadata } as const
   return { replyId: id, attempt, status, message: { ...message, status, createdAt }, errorCode, usage }
 }
 
 function toSaved(stored: NonNullable<EndedJson["stored"]>): Omit<Ending, "createdAt"> {
-  return { status: stored.status, text: stored.text, errorCode: stored.error_code, usage: toReplyUsage(stored) }
+  const { status, text, error_code: errorCode, metadata } = stored
+  return { status, text, errorCode, usage: toReplyUsage(stored), metadata }
 }
 
 function toTakenEnd(conversationId: string, ended: NonNullable<TakenJson["ended"]>) {
   const { reply_id: id, message_id: messageId, position, attempt, status, text, created_at: createdAt } = ended
   const reply: RunningReply = { id, conversationId, messageId, position, attempt }
   const errorCode = status === "failed" ? ("interrupted" as const) : null
-  return { reply, end: replyEnd(reply, { status, text, errorCode, usage: null, createdAt }) }
+  return { reply, end: replyEnd(reply, { status, text, errorCode, usage: null, metadata: null, createdAt }) }
 }
 
 function columnsOf(replies: HeldReply[]): [string[], number[], string[]] {

@@ -48,7 +48,7 @@ export function toAccepted(sent: NewMessage, accepted: AcceptedJson): Accepted {
 export const endReply: Statement = {
   name: "grizz_end_reply",
   text: `select grizz.end_reply($1::uuid, $2::uuid, $3, $4::integer, $5, $6, $7, $8::integer, $9::integer, $10,
-    $11::text::interval, $12::integer) as ended`,
+    $11::text::interval, $12::integer, $13::text::jsonb) as ended`,
 }
 
 export interface EndedJson {
@@ -60,6 +60,7 @@ export interface EndedJson {
     error_code: ReplyOutcome["errorCode"]
     input_tokens: number | null
     output_tokens: number | null
+    metadata: Record<string, unknown> | null
   } | null
   next: JobJson | null
 }

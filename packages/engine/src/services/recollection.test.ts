@@ -2,7 +2,7 @@ import { pino } from "pino"
 import { expect, test } from "vitest"
 import { recollection } from "./recollection.ts"
 
-const memory = { kind: "note", text: "Likes honey", since: "2026-01-01" } as const
+const memory = { id: "m", kind: "note", text: "Likes honey", since: "2026-01-01" } as const
 const logger = pino({ level: "silent" })
 const never = new AbortController().signal
 

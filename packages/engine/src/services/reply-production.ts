@@ -1,6 +1,7 @@
 import type { ChatAgent } from "../agents/chat-agent.ts"
 import { ChatError, ReplyFailure } from "../core/errors.ts"
 import type { Logger } from "../core/logger.ts"
+import type { UsedContext } from "../domain.ts"
 import type { ContextMessage, ReplyOutcome, ReplyWriter } from "../ports.ts"
 
 /** The reason for which a production is aborted when its user, or whoever may, stopped the reply. */
@@ -23,7 +24,11 @@ export async function produceReply(
     firstTextMs ??= performance.now() - startedAtMs
     writer.append(text)
   }
-  const outcome = await answer(agent, { conversationId, context, onText, signal }, logger)
+  let used: UsedContext | null = null
+  const onPrompt = (prompt: UsedContext) => {
+    used = prompt
+  }
+  const outcome = await answer(agent, { conversationId, context, onPrompt, onText, signal }, logger)
   if (outcome === null) return null
   const { status, errorCode, usage, model } = outcome
   logger.info(
@@ -38,14 +43,14 @@ export async function produceReply(
     },
     "reply produced",
   )
-  return { ...outcome, text: writer.text }
+  return { ...outcome, text: writer.text, used }
 }
 
 async function answer(
   agent: ChatAgent,
   request: Parameters<ChatAgent["answer"]>[0],
   logger: Logger,
-): Promise<Omit<ReplyOutcome, "text"> | null> {
+): Promise<Omit<ReplyOutcome, "text" | "used"> | null> {
   const { signal } = request
   try {
     signal.throwIfAborted()

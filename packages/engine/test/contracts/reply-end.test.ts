@@ -65,7 +65,7 @@ describe.each(databaseKinds)("reply store, ending replies, on $name", (kind) => 
     ] as const)("$status keeps the text so far", async ({ status, errorCode }) => {
       const conversation = await TestConversation.create(stores)
       const job = await conversation.start("hello")
-      await conversation.end(job, { status, errorCode, text: "so f", usage: null, model: null })
+      await conversation.end(job, { status, errorCode, text: "so f", usage: null, model: null, used: null })
       const view = await stores.replies.view(conversation.userId, conversation.id, null)
       expect(view?.messages.at(-1)).toMatchObject({ content: "so f", status })
       expect(view?.ends.get(job.reply.id)).toMatchObject({
@@ -74,6 +74,28 @@ describe.each(databaseKinds)("reply store, ending replies, on $name", (kind) => 
         attempt: 1,
         messageId: job.reply.messageId,
       })
+    })
+
+    test("what a reply was made with is its metadata, also where its end is saved twice", async () => {
+      const conversation = await TestConversation.create(stores)
+      const job = await conversation.start("hello")
+      const used = { persona: "1", messages: 1, memories: [newId(), newId()], quotes: [newId()] }
+      const outcome = { ...completed("hi"), used }
+      const ended = await conversation.end(job, outcome)
+      expect(ended?.end.message.metadata).toEqual({ context: used })
+      expect(await conversation.end(job, { ...outcome, used: null })).toEqual(ended)
+      const page = await stores.messages.page(conversation.userId, conversation.id, { limit: 10, superseded: false })
+      expect(page?.at(-1)).toEqual(ended?.end.message)
+    })
+
+    test("the previous release's statement still ends a reply", async () => {
+      const conversation = await TestConversation.create(stores)
+      const { reply } = await conversation.start("hello")
+      const end = `select grizz.end_reply($1::uuid, $2::uuid, 'node-a', 1, 'completed', 'hi', null, 1, 1, 'm',
+        interval '15 seconds', 9) as ended`
+      const [row] = await sql<{ ended: object }>(opened.database, end, [conversation.id, reply.id])
+      expect(row?.ended).toMatchObject({ stored: null, next: null })
+      expect(await conversation.history()).toEqual(["0 hello", "1 hi"])
     })
 
     test("a reply ends once, however often and by whomever it is tried", async () => {

@@ -48,7 +48,8 @@ describe.skipIf(missingServer !== null)(
       const earlier = contextMessages - 1
       const question = [userId, id, messageId, "question", null, replyId, owner, lease, earlier, "enqueue"]
       const accept = await pagesOf(acceptMessage, question)
-      const answer = [id, replyId, owner, 1, "completed", "answer", null, 1, 1, "model", lease, earlier]
+      const metadata = JSON.stringify({ context: { persona: "1", messages: 10, memories: [newId()], quotes: [] } })
+      const answer = [id, replyId, owner, 1, "completed", "answer", null, 1, 1, "model", lease, earlier, metadata]
       return accept + (await pagesOf(endReply, answer))
     }
     const grow = async (ids: string[], userId: string, from: number, to: number) => {

@@ -4,6 +4,7 @@ import { chmod, cp, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { Turn } from "@grizz/protocol"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { TestUser } from "../support/engine.ts"
 import { freePort, GrizzProcess, type GrizzOptions } from "../support/grizz-process.ts"
@@ -209,6 +210,30 @@ describe("grizz start", () => {
       expectPlain(grizz.output, /Usage: grizz/)
     }
   })
+
+  test("explain prints what a reply was made with, and says so where there is none", async () => {
+    const grizz = await runWarm()
+    const user = await signIn(await grizz.ready())
+    await user.request("POST", "/memories", { text: "Likes honey" })
+    const path = `/conversations/${await user.today()}/messages`
+    const { body } = await user.request<Turn>("POST", path, { id: randomUUID(), content: "Hello" })
+    const held = run(["explain", body.reply.id])
+    expect((await held.exited).code).toBe(1)
+    expectPlain(held.output, new RegExp(`\\b${grizz.child.pid}\\b`))
+    grizz.kill("SIGTERM")
+    await grizz.exited
+    const explained = run(["explain", body.reply.id])
+    expect((await explained.exited).code).toBe(0)
+    for (const line of [/^persona: \d+ tokens$/m, /^ {4}Likes honey$/m, /^ {4}Hello$/m]) {
+      expectPlain(explained.output, line)
+    }
+    const none = run(["explain", randomUUID()])
+    expect((await none.exited).code).toBe(1)
+    expectPlain(none.output, /no reply with this id/)
+    const malformed = run(["explain", "x"])
+    expect((await malformed.exited).code).toBe(2)
+    expectPlain(malformed.output, /UUID/)
+  }, 60_000)
 
   test("token prints a token that the engine accepts", async () => {
     const userId = randomUUID()

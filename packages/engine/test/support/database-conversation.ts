@@ -8,6 +8,7 @@ export const completed = (text: string): ReplyOutcome => ({
   errorCode: null,
   usage: { inputTokens: 11, outputTokens: 7 },
   model: "test-model",
+  used: null,
 })
 
 /** One user with one conversation, and the two round trips of a turn in one line each. */

@@ -262,11 +262,11 @@ export class MemoryReplyStore implements ReplyStore {
     const status = late.isStopRequested ? "stopped" : "failed"
     late.attempt += 1
     const errorCode = status === "failed" ? "interrupted" : null
-    this.#finish(late, { status, text: late.text, errorCode, usage: null, model: null })
+    this.#finish(late, { status, text: late.text, errorCode, usage: null, model: null, used: null })
     return { reply: jobless(late), end: this.#endOf(late) }
   }
 
-  #finish(reply: ReplyRow, { status, text, errorCode, usage }: ReplyOutcome): void {
+  #finish(reply: ReplyRow, { status, text, errorCode, usage, used }: ReplyOutcome): void {
     const conversation = this.#conversations.get(reply.conversationId)!
     const { id, conversationId, position } = reply
     const createdAt = this.#touch(conversation)
@@ -277,7 +277,7 @@ export class MemoryReplyStore implements ReplyStore {
       position,
       role: "assistant",
       content: text,
-      metadata: null,
+      metadata: used === null ? null : { context: used },
       status,
       createdAt,
     }
@@ -294,7 +294,7 @@ export class MemoryReplyStore implements ReplyStore {
       position,
       role: "assistant",
       content: stored?.content ?? "",
-      metadata: null,
+      metadata: stored?.metadata ?? null,
       status: status as ReplyEnd["status"],
       createdAt: endedAt!,
     }

@@ -104,6 +104,7 @@ export class ReplyStoreHistory {
       errorCode: status === "failed" ? ("model_timeout" as const) : null,
       usage: status === "completed" ? { inputTokens: 11, outputTokens: text.length } : null,
       model: status === "completed" ? "a model" : null,
+      used: text === "" ? null : { persona: "1", messages: text.length, memories: [], quotes: [] },
     }
     const ended = await this.#pair.both((store) => store.end(reply, outcome, owner, context))
     this.#note(ended === null ? "end: refused" : "end: saved")
