@@ -62,8 +62,15 @@ const heartbeatMs = 800
 /** How long a reply stays its owner's after the last heartbeat. */
 const leaseSeconds = 15
 
-/** How often conversations that went quiet are looked for, how long that is, and what one user may cost a day (UTC). */
-const derivation = { intervalMs: 30_000, quietSeconds: 300, budget: { calls: 50, tokens: 250_000 }, timeoutMs: 120_000 }
+/** How often conversations that went quiet are looked for, and how long that is. */
+export interface DerivationTiming {
+  intervalMs: number
+  quietSeconds: number
+}
+const usualDerivationTiming: DerivationTiming = { intervalMs: 30_000, quietSeconds: 300 }
+
+/** What one user may cost a day (UTC), and how long one call may take. */
+const derivation = { budget: { calls: 50, tokens: 250_000 }, timeoutMs: 120_000 }
 
 /** Where what is embedded keeps its data, under the folder the engine was started in. */
 const dataFolder = ".grizz"
@@ -124,6 +131,7 @@ export async function compose(
   model: ClosableLlmClient,
   { verifier, development }: SignIn,
   clock: Clock = systemClock,
+  derivationTiming: DerivationTiming = usualDerivationTiming,
 ): Promise<Engine> {
   const { contextMessages, contextTokens, personaFile, concurrentSends, replyMaxAttempts } = config.chat
   const stores = createStores(database, newId, { leaseSeconds })
@@ -152,7 +160,7 @@ export async function compose(
   const conversations = new ConversationService(stores.conversations, stores.messages, clock, (id, isCertain) =>
     chat.conversationDeleted(id, isCertain),
   )
-  const memoryDerivation = deriveMemories(config.llm, stores, logger)
+  const memoryDerivation = deriveMemories(config.llm, stores, logger, derivationTiming.quietSeconds)
   let isDraining = false
   const checks = {
     database: { run: () => database.ping(), isOptional: false },
@@ -191,7 +199,7 @@ export async function compose(
       await app.listen({ host, port })
       timer = every(heartbeatMs, () => beat(runner, sweep), logger)
       if (memoryDerivation !== null) {
-        derivationTimer = every(derivation.intervalMs, () => memoryDerivation.sweep(), logger)
+        derivationTimer = every(derivationTiming.intervalMs, () => memoryDerivation.sweep(), logger)
       }
       const bound = app.server.address()
       return typeof bound === "object" && bound !== null ? { host: bound.address, port: bound.port } : { host, port }
@@ -215,10 +223,16 @@ export async function compose(
 }
 
 /** Null with the offline model, which derives nothing. */
-function deriveMemories({ endpoint, model }: LlmConfig, stores: Stores, logger: Logger): MemoryDerivation | null {
+function deriveMemories(
+  { endpoint, model }: LlmConfig,
+  stores: Stores,
+  logger: Logger,
+  quietSeconds: number,
+): MemoryDerivation | null {
   if (endpoint === null) return null
   const structured = openaiStructuredModel({ ...endpoint, model, timeoutMs: derivation.timeoutMs })
-  return new MemoryDerivation({ ...derivation, derivations: stores.derivations, model: structured, logger, newId })
+  const { derivations } = stores
+  return new MemoryDerivation({ ...derivation, quietSeconds, derivations, model: structured, logger, newId })
 }
 
 /** Without Redis a node serves on, from the database. */

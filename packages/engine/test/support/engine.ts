@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { pino } from "pino"
 import { developmentSignIn } from "../../src/auth/development.ts"
-import { compose } from "../../src/compose.ts"
+import { compose, type DerivationTiming } from "../../src/compose.ts"
 import { type Clock, systemClock } from "../../src/core/clock.ts"
 import { type Config, readConfig } from "../../src/core/config.ts"
 import type { Database, Parameter, Statement } from "../../src/db/database.ts"
@@ -93,6 +93,7 @@ export interface TestEngineOptions {
   clock?: Clock
   /** Another model than the scripted one, with its version, as in `OPENAI_BASE_URL`. */
   modelUrl?: string
+  derivationTiming?: DerivationTiming
 }
 
 /** The whole engine in this process, on the given database, with a scripted model behind real HTTP. */
@@ -103,6 +104,7 @@ export async function startTestEngine({
   env = {},
   clock = systemClock,
   modelUrl,
+  derivationTiming,
 }: TestEngineOptions): Promise<TestEngine> {
   let modelCalls = 0
   const model = await startOfflineModel({
@@ -133,7 +135,7 @@ export async function startTestEngine({
     verifier: verifier ?? development.verifier,
     development: verifier === undefined ? development : null,
   }
-  const engine = await compose(config, logger, counting, client, signIn, clock)
+  const engine = await compose(config, logger, counting, client, signIn, clock, derivationTiming)
   const { port } = await engine.listen()
   const url = `http://127.0.0.1:${port}`
   let drained: Promise<void> | null = null
