@@ -7,6 +7,7 @@ import { describe, expect, test } from "vitest"
 import { newId } from "../../src/core/ids.ts"
 import type { Database } from "../../src/db/database.ts"
 import { migrate } from "../../src/db/migrate.ts"
+import { endReply } from "../../src/db/reply-statements.ts"
 import { createStores } from "../../src/db/stores.ts"
 import { TestConversation } from "../support/database-conversation.ts"
 import { createServerDatabase, missingServer, openServerDatabase } from "../support/database-kinds.ts"
@@ -27,6 +28,22 @@ async function migrateUpTo(database: Database, next: string): Promise<void> {
   }
 }
 
+/** Calls what was there before 0015 as the release before it does: without what a reply was made with. */
+function asBefore0015(database: Database): Database {
+  return {
+    query: (statement, parameters = []) =>
+      statement.name === endReply.name
+        ? database.query(
+            { ...endReply, text: endReply.text.replace(", $13::text::jsonb", "") },
+            parameters.slice(0, 12),
+          )
+        : database.query(statement, parameters),
+    session: (work) => database.session(work),
+    ping: () => database.ping(),
+    close: () => database.close(),
+  }
+}
+
 /** Repeats it until told to stop; resolves to how often it was done. */
 async function repeat(signal: AbortSignal, work: () => Promise<unknown>): Promise<number> {
   let count = 0
@@ -43,7 +60,7 @@ describe.skipIf(missingServer !== null)(
       const next = openServerDatabase(server.url, { poolSize: 1, maxOverflow: 0 })
       try {
         await migrateUpTo(previous, "0008")
-        const stores = createStores(previous, newId)
+        const stores = createStores(asBefore0015(previous), newId)
         const stop = new AbortController()
         const work: Promise<number>[] = []
         const isUnderWay = Promise.withResolvers<void>()
