@@ -30,6 +30,7 @@ function ask(
   contextTokens: number,
   signal = new AbortController().signal,
   memories: RememberedMemory[] = [],
+  recollects = true,
 ) {
   const pieces: string[] = []
   const prompts: UsedContext[] = []
@@ -37,6 +38,7 @@ function ask(
   const answering = chatAgent({ llm, persona, contextTokens, recollect }).answer({
     conversationId: "a conversation",
     context,
+    recollects,
     onPrompt: (used) => prompts.push(used),
     onText: (text) => pieces.push(text),
     signal,
@@ -50,6 +52,13 @@ describe("the chat agent", () => {
     const { pieces, answering } = ask(llm, 8000)
     expect(await answering).toEqual({ finishReason: "stop", usage: null, model: "m" })
     expect(pieces).toEqual(["Otto"])
+    expect(llm.asked).toEqual([[{ role: "system", content: "You are P." }, ...context]])
+  })
+
+  test("asks no memory that has nothing to say", async () => {
+    const llm = recording()
+    const memory = { id: "m", kind: "fact", text: "Has a dog", since: "2026-01-01" } as const
+    await ask(llm, 8000, undefined, [memory], false).answering
     expect(llm.asked).toEqual([[{ role: "system", content: "You are P." }, ...context]])
   })
 

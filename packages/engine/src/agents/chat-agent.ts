@@ -1,5 +1,5 @@
 import type { UsedContext } from "../domain.ts"
-import type { Recollect } from "../memory-ports.ts"
+import type { Recollect, Remembered } from "../memory-ports.ts"
 import type { ContextMessage, LlmClient, ModelRequest, ModelResult } from "../ports.ts"
 import { blockAtMost, blockMaxTokens, memoryBlock } from "./memory-block.ts"
 import type { Persona } from "./persona.ts"
@@ -15,6 +15,8 @@ export interface ChatAgent {
   answer(request: {
     conversationId: string
     context: readonly ContextMessage[]
+    /** False: nothing is remembered, and it is not asked for. */
+    recollects: boolean
     /** Called once, before the model is. */
     onPrompt: (used: UsedContext) => void
     onText: ModelRequest["onText"]
@@ -30,10 +32,12 @@ export interface ChatAgentOptions {
   recollect: Recollect
 }
 
+const nothing: Remembered = { memories: [] }
+
 export function chatAgent({ llm, persona, contextTokens, recollect }: ChatAgentOptions): ChatAgent {
   return {
-    async answer({ conversationId, context, onPrompt, onText, signal }) {
-      const { memories } = await recollect(conversationId, signal)
+    async answer({ conversationId, context, recollects, onPrompt, onText, signal }) {
+      const { memories } = recollects ? await recollect(conversationId, signal) : nothing
       signal.throwIfAborted()
       // A quarter at most, so that the conversation itself comes first.
       const maxTokens = memories.length === 0 ? 0 : Math.min(blockMaxTokens, Math.floor(contextTokens / 4))

@@ -16,6 +16,8 @@ export type AcceptedJson =
       /** Replies that were asked to stop for this message. */
       interrupted: string[]
       context: ContextMessage[] | null
+      /** Null with the context. */
+      recollects: boolean | null
     }
   /** `message` is absent where the user erased it. */
   | { outcome: "repeat"; reply_id: string; message?: JobMessageJson; job?: JobJson | null }
@@ -34,12 +36,13 @@ export function toAccepted(sent: NewMessage, accepted: AcceptedJson): Accepted {
     }
   }
   if (accepted.outcome !== "accepted") return { outcome: accepted.outcome }
-  const { position, created_at, context, interrupted } = accepted
+  const { position, created_at, context, recollects, interrupted } = accepted
   const message = toAsked(conversationId, messageId, { position, content, metadata, created_at })
   const job: ReplyJob | null = context && {
     reply: { id: replyId, conversationId, messageId, position: position + 1, attempt: 1 },
     message,
     context: [...context, { role: "user", content }],
+    recollects: recollects ?? true,
     stopRequested: false,
   }
   return { outcome: "accepted", message, replyId, job, interrupted }
@@ -130,6 +133,7 @@ interface JobJson {
   attempt: number
   stop_requested: boolean
   context: ContextMessage[]
+  recollects: boolean
   /** Null where the user erased it. */
   message: JobMessageJson | null
 }
@@ -147,11 +151,12 @@ function toAsked(conversationId: string, id: string, json: JobMessageJson): Mess
 }
 
 export function toJob(conversationId: string, json: JobJson): ReplyJob {
-  const { reply_id: id, message_id: messageId, position, attempt, context, message } = json
+  const { reply_id: id, message_id: messageId, position, attempt, context, recollects, message } = json
   return {
     reply: { id, conversationId, messageId, position, attempt },
     message: message && toAsked(conversationId, messageId, message),
     context: message === null ? context : [...context, { role: "user", content: message.content }],
+    recollects,
     stopRequested: json.stop_requested || message === null,
   }
 }

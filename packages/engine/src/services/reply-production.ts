@@ -2,7 +2,7 @@ import type { ChatAgent } from "../agents/chat-agent.ts"
 import { ChatError, ReplyFailure } from "../core/errors.ts"
 import type { Logger } from "../core/logger.ts"
 import type { UsedContext } from "../domain.ts"
-import type { ContextMessage, ReplyOutcome, ReplyWriter } from "../ports.ts"
+import type { ReplyOutcome, ReplyWriter } from "../ports.ts"
 
 /** The reason for which a production is aborted when its user, or whoever may, stopped the reply. */
 export const replyStopped = new ChatError("interrupted", "The reply was stopped.")
@@ -13,7 +13,7 @@ export const replyStopped = new ChatError("interrupted", "The reply was stopped.
  */
 export async function produceReply(
   agent: ChatAgent,
-  { conversationId, context }: { conversationId: string; context: ContextMessage[] },
+  asked: Pick<Parameters<ChatAgent["answer"]>[0], "conversationId" | "context" | "recollects">,
   writer: Pick<ReplyWriter, "text" | "append">,
   signal: AbortSignal,
   logger: Logger,
@@ -28,7 +28,7 @@ export async function produceReply(
   const onPrompt = (prompt: UsedContext) => {
     used = prompt
   }
-  const outcome = await answer(agent, { conversationId, context, onPrompt, onText, signal }, logger)
+  const outcome = await answer(agent, { ...asked, onPrompt, onText, signal }, logger)
   if (outcome === null) return null
   const { status, errorCode, usage, model } = outcome
   logger.info(

@@ -166,7 +166,7 @@ export class ReplyRunner {
     try {
       const outcome = await produceReply(
         agent,
-        { conversationId: reply.conversationId, context: job.context },
+        { conversationId: reply.conversationId, context: job.context, recollects: job.recollects },
         fenced,
         abort.signal,
         log,

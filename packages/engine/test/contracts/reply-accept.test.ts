@@ -45,6 +45,7 @@ describe.each(databaseKinds)("reply store, accepting a message, on $name", (kind
         job: {
           reply: { id: replyId, conversationId: conversation.id, messageId, position: 1, attempt: 1 },
           context: [{ role: "user", content: "Hi" }],
+          recollects: false,
           stopRequested: false,
         },
       })

@@ -307,7 +307,8 @@ export class MemoryReplyStore implements ReplyStore {
     const before = contextBefore(conversation, message?.position ?? reply.position, limit - 1)
     const asked: ContextMessage[] = message === null ? [] : [{ role: "user", content: message.content }]
     const stopRequested = reply.isStopRequested || message === null
-    return { reply: jobless(reply), message: message && { ...message }, context: [...before, ...asked], stopRequested }
+    const context = [...before, ...asked]
+    return { reply: jobless(reply), message: message && { ...message }, context, recollects: false, stopRequested }
   }
 
   /** The next moment of a conversation: no two of its writes have the same. */
