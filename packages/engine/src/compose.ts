@@ -72,9 +72,6 @@ const usualDerivationTiming: DerivationTiming = { intervalMs: 30_000, quietSecon
 /** What one user may cost a day (UTC), and how long one call may take. */
 const derivation = { budget: { calls: 50, tokens: 250_000 }, timeoutMs: 120_000 }
 
-/** How often a few of the messages from before the index of words are added to it, until all are. */
-const backlogMs = 1000
-
 /** Where what is embedded keeps its data, under the folder the engine was started in. */
 const dataFolder = ".grizz"
 
@@ -196,13 +193,11 @@ export async function compose(
   sockets.attach(app.server)
   let timer: NodeJS.Timeout | undefined
   let derivationTimer: NodeJS.Timeout | undefined
-  let backlogTimer: NodeJS.Timeout | undefined
 
   return {
     async listen() {
       await app.listen({ host, port })
       timer = every(heartbeatMs, () => beat(runner, sweep), logger)
-      backlogTimer = every(backlogMs, () => indexBacklog(stores, () => clearInterval(backlogTimer)), logger)
       if (memoryDerivation !== null) {
         derivationTimer = every(derivationTiming.intervalMs, () => memoryDerivation.sweep(), logger)
       }
@@ -214,7 +209,6 @@ export async function compose(
       sockets.drain()
       longAnswers.refuseNew()
       clearInterval(derivationTimer)
-      clearInterval(backlogTimer)
       await Promise.all([
         chat.drain(drainTimeoutMs),
         within(drainTimeoutMs, memoryDerivation?.stop() ?? Promise.resolve()),
@@ -248,10 +242,6 @@ async function redisCheck({ trouble }: LiveReplyLog): Promise<void> {
       "unavailable",
       "Redis does not answer, or does not store: readers on other nodes are served from the database.",
     )
-}
-
-async function indexBacklog({ recall }: Stores, onDone: () => void): Promise<void> {
-  if (!(await recall.indexBacklog())) onDone()
 }
 
 async function beat(runner: ReplyRunner, sweep: ReplySweep): Promise<void> {

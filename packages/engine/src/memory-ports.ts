@@ -135,9 +135,3 @@ export interface ReplyOriginStore {
   /** @param contextMessages how many messages a prompt has where that is not recorded */
   find(replyId: string, contextMessages: number): Promise<ReplyOrigin | null>
 }
-
-/** What was said, found by its words. */
-export interface RecallStore {
-  /** Indexes the next messages that were there before the index; true while there are more. */
-  indexBacklog(): Promise<boolean>
-}

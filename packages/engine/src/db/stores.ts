@@ -1,11 +1,10 @@
-import type { DerivationStore, MemoryStore, RecallStore } from "../memory-ports.ts"
+import type { DerivationStore, MemoryStore } from "../memory-ports.ts"
 import type { ConversationStore, MessageStore, ReplyStore, TicketStore, TurnStore } from "../ports.ts"
 import type { Database } from "./database.ts"
 import { PostgresConversationStore } from "./postgres-conversation-store.ts"
 import { PostgresDerivationStore } from "./postgres-derivation-store.ts"
 import { PostgresMemoryStore } from "./postgres-memory-store.ts"
 import { PostgresMessageStore } from "./postgres-message-store.ts"
-import { PostgresRecallStore } from "./postgres-recall-store.ts"
 import { PostgresReplyStore, type ReplyStoreOptions } from "./postgres-reply-store.ts"
 import { PostgresTicketStore } from "./postgres-ticket-store.ts"
 import { PostgresTurnStore } from "./postgres-turn-store.ts"
@@ -15,7 +14,6 @@ export interface Stores {
   messages: MessageStore
   memories: MemoryStore
   derivations: DerivationStore
-  recall: RecallStore
   replies: ReplyStore
   tickets: TicketStore
   turns: TurnStore
@@ -28,7 +26,6 @@ export function createStores(database: Database, newId: () => string, options?: 
     messages: new PostgresMessageStore(database),
     memories: new PostgresMemoryStore(database),
     derivations: new PostgresDerivationStore(database),
-    recall: new PostgresRecallStore(database),
     replies: new PostgresReplyStore(database, options),
     tickets: new PostgresTicketStore(database),
     turns: new PostgresTurnStore(database),
