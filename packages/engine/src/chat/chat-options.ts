@@ -3,8 +3,7 @@ import { parseArgs } from "node:util"
 export const chatUsage = `Usage: grizz chat
 
   --url URL          where the engine is; http://127.0.0.1:8000 when left out
-  --token TOKEN      a user's access token, where the list of processes shows it to everyone on this machine: GRIZZ_TOKEN
-                     in the environment is better; without both, one for development where the engine offers it
+  --token TOKEN      a user's access token; one for development when left out, where the engine offers it
   --conversation ID  today's when left out
 
 Reads lines from the terminal or from a pipe. In a terminal Ctrl-C stops the answer, and leaves when there is none.
@@ -20,7 +19,7 @@ export interface ChatOptions {
 export class ChatUsageError extends Error {}
 
 /** @throws ChatUsageError, which repeats no value: one of them may be a token */
-export function parseChatOptions(args: string[], env: NodeJS.ProcessEnv): ChatOptions {
+export function parseChatOptions(args: string[]): ChatOptions {
   try {
     const { values } = parseArgs({
       args,
@@ -33,9 +32,7 @@ export function parseChatOptions(args: string[], env: NodeJS.ProcessEnv): ChatOp
     })
     const url = URL.canParse(values.url) ? new URL(values.url) : null
     if (url === null || !["http:", "https:"].includes(url.protocol)) throw new TypeError("no URL")
-    // Set but empty is as good as absent.
-    const token = values.token ?? (env["GRIZZ_TOKEN"] || undefined)
-    return { url: values.url, token, conversationId: values.conversation, isHelp: values.help }
+    return { url: values.url, token: values.token, conversationId: values.conversation, isHelp: values.help }
   } catch {
     throw new ChatUsageError(chatUsage)
   }

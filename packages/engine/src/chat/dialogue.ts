@@ -2,14 +2,11 @@ import type { Conversation, ConversationState } from "@grizz/client"
 import { chatUsage } from "./chat-options.ts"
 import type { Page, Transcript } from "./transcript.ts"
 
-/** What a line or an interrupt asks for, in a conversation, and after midnight in the new day's. */
+/** What a line or an interrupt asks for, in one conversation. */
 export class Dialogue {
-  readonly #open: () => Conversation
+  readonly #conversation: Conversation
   readonly #transcript: Transcript
   readonly #page: Page
-  #conversation: Conversation
-  #unsubscribe = () => {}
-  #listener = () => {}
   #isLeaving = false
   #resolve: () => void = () => {}
   /** When everything is said and the user wants to leave, or does not want to wait for it. */
@@ -17,23 +14,11 @@ export class Dialogue {
     this.#resolve = resolve
   })
 
-  /** `open` gives the conversation to begin in, and the one to go on in when that one's day is over. */
-  constructor(open: () => Conversation, transcript: Transcript, page: Page) {
-    this.#open = open
+  constructor(conversation: Conversation, transcript: Transcript, page: Page) {
+    this.#conversation = conversation
     this.#transcript = transcript
     this.#page = page
-    this.#conversation = open()
-    this.#follow()
-  }
-
-  /** Calls `listener` after every change of the conversation, and not the one given before. */
-  listen(listener: () => void): void {
-    this.#listener = listener
-  }
-
-  /** The one that is spoken in now. */
-  get conversation(): Conversation {
-    return this.#conversation
+    conversation.subscribe(() => this.#changed())
   }
 
   /** Gives back the id of the message, when the line is one. @throws GrizzError when it cannot be sent */
@@ -80,26 +65,11 @@ export class Dialogue {
     else this.#page.notice(command === "help" ? chatUsage : `There is no /${command}; /help says what there is.`)
   }
 
-  #follow(): void {
-    this.#unsubscribe = this.#conversation.subscribe(() => this.#changed())
-  }
-
   #changed(): void {
     const { state } = this.#conversation
     this.#transcript.show(state)
     if (state.connection.status === "closed") this.#resolve()
     if (this.#isLeaving && unsent(state).length === 0) this.#resolve()
-    if (state.dayOver && isQuiet(state) && !this.#isLeaving) this.#moveOn()
-    this.#listener()
-  }
-
-  #moveOn(): void {
-    const ended = this.#conversation
-    this.#unsubscribe()
-    this.#transcript.nextDay()
-    this.#conversation = this.#open()
-    this.#follow()
-    ended.close()
   }
 }
 

@@ -1,9 +1,7 @@
-import { execFile, execFileSync } from "node:child_process"
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
+import { execFileSync } from "node:child_process"
+import { mkdtemp, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { pathToFileURL } from "node:url"
-import { promisify } from "node:util"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { type OfflineModel, startOfflineModel } from "../../src/llm/offline-model.ts"
 import { freePort, GrizzProcess } from "../support/grizz-process.ts"
@@ -52,10 +50,7 @@ function run(...command: [string, ...string[]]): GrizzProcess {
 
 /** The chat with these lines on its standard input, and what it printed where. */
 async function piped(lines: string, ...args: string[]) {
-  return answersOf(run(process.execPath, program, "chat", "--url", url, ...args), lines)
-}
-
-async function answersOf(chat: GrizzProcess, lines: string) {
+  const chat = run(process.execPath, program, "chat", "--url", url, ...args)
   let answers = ""
   chat.child.stdout?.on("data", (data: Buffer) => (answers += data.toString()))
   chat.child.stdin?.end(lines)
@@ -117,20 +112,6 @@ describe("the chat of a pipe", () => {
     })
   })
 
-  test("signs in the user of a token in the environment, where no list of processes shows it", async () => {
-    const { stdout } = await promisify(execFile)(process.execPath, [program, "token"], { cwd: folder })
-    const signedIn = (token: string) => {
-      const chat = new GrizzProcess({ args: ["chat", "--url", url], cwd: root, env: { GRIZZ_TOKEN: token } })
-      open.push(chat)
-      return answersOf(chat, "hi\n")
-    }
-    answer("Hello.")
-    expect(await signedIn(stdout.trim())).toEqual({ code: 0, answers: "Hello.\n", output: "Hello.\n" })
-    const refused = await signedIn("my-secret-token")
-    expect(refused).toEqual({ code: 1, answers: "", output: expect.stringMatching(/token/i) })
-    expect(refused.output).not.toContain("my-secret-token")
-  })
-
   test("finds another conversation only by an id that is its own", async () => {
     const { code, output } = await piped("hi\n", "--conversation", "00000000-0000-4000-8000-000000000000")
     expect(code).toBe(1)
@@ -149,8 +130,8 @@ function findScript(): boolean {
 const hasScript = findScript()
 
 describe.skipIf(!hasScript)(`the chat in a terminal${hasScript ? "" : ": no script of util-linux found"}`, () => {
-  function terminal(env = ""): GrizzProcess {
-    const command = `${env} '${process.execPath}' '${program}' chat --url ${url}`
+  function terminal(): GrizzProcess {
+    const command = `'${process.execPath}' '${program}' chat --url ${url}`
     return run("script", "-qfec", command, "/dev/null")
   }
   const type = (chat: GrizzProcess, keys: string) => chat.child.stdin?.write(keys)
@@ -185,32 +166,4 @@ describe.skipIf(!hasScript)(`the chat in a terminal${hasScript ? "" : ": no scri
     type(chat, "\u0003")
     expect((await chat.exited).code).toBe(0)
   })
-
-  test("goes on to the new day at midnight, once the answer of the old one is whole", async () => {
-    const travelled = join(folder, "travelled")
-    const traveller = join(folder, "traveller.mjs")
-    await writeFile(traveller, travellerOverTheDateLine(travelled))
-    const chat = terminal(`TZ=Pacific/Pago_Pago NODE_OPTIONS='--import ${pathToFileURL(traveller).href}'`)
-    await chat.until(/› /)
-    type(chat, "Before midnight\r")
-    const goOn = Promise.withResolvers<void>()
-    model.say("Almost ", { until: goOn.promise })
-    await chat.until(/Almost /)
-    await writeFile(travelled, "")
-    await later.until(/› /)
-  }, 60_000)
 })
-
-/** A program that sleeps a minute, and wakes in a zone where it is another day, when a file appears. */
-function travellerOverTheDateLine(file: string): string {
-  return `import { existsSync } from "node:fs"
-const now = Date.now
-const timer = setInterval(() => {
-  if (!existsSync(${JSON.stringify(file)})) return
-  clearInterval(timer)
-  process.env.TZ = "Pacific/Kiritimati"
-  Date.now = () => now() + 60_000
-}, 50)
-timer.unref()
-`
-}
