@@ -66,11 +66,11 @@ describeDatabases("grizz.v1", (database) => {
     })
   })
 
-  test("a turn is two statements, a look at the memory, and one model call", async () => {
+  test("a turn is two statements and one model call", async () => {
     const wire = await user.connect(conversationId)
     engine.takeStatements()
     await turn(wire, "one", "two")
-    expect(engine.takeStatements().filter((name) => !/lease|take_over/.test(name))).toHaveLength(3)
+    expect(engine.takeStatements().filter((name) => !/lease|take_over/.test(name))).toHaveLength(2)
     expect(engine.modelCalls()).toBe(1)
   })
 
