@@ -61,8 +61,10 @@ export class DayWatch {
     // Out of reach for now counts as the same day.
     const today = await this.#options.today().catch(() => opened)
     if (opened === null || opened !== this.#opened) return
-    if (today?.id === opened.id) this.look()
-    else this.#over()
+    if (today?.id !== opened.id) return this.#over()
+    // Where midnight came between the question and its answer, no clock is wrong.
+    this.#isSkewed = this.day() !== opened.conv_day
+    this.look()
   }
 
   #over(): void {

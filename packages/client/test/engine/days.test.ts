@@ -17,7 +17,7 @@ afterEach(() => {
 
 describe("today", () => {
   test("says at midnight that its day is over, and stays the conversation of its day", async () => {
-    const client = real.client({ now: beforeMidnight(1500) })
+    const client = real.client({ now: beforeMidnight(6000) })
     const conversation = real.follow(client.today("UTC"))
     const events: string[] = []
     const listening = (async () => {
