@@ -1,9 +1,9 @@
 import { defineConfig } from "vitest/config"
-import { SkippedReporter } from "./vitest.skipped-reporter.ts"
+import { SummaryReporter } from "./vitest.summary-reporter.ts"
 
 export default defineConfig({
   test: {
     projects: ["packages/*/vitest.config.ts", "bench/vitest.config.ts"],
-    reporters: ["default", new SkippedReporter()],
+    reporters: ["default", new SummaryReporter()],
   },
 })

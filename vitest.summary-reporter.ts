@@ -1,21 +1,24 @@
+import { relative } from "node:path"
 import type { Reporter, TestModule } from "vitest/node"
 
-/** Ends every run with what did not run, by name, and with one line of counts. */
-export class SkippedReporter implements Reporter {
+/** Ends every run with the files that failed, with what did not run, by name, and with one line of counts. */
+export class SummaryReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
-    const count = { passed: 0, failed: 0, skipped: 0 }
-    const skipped: string[] = []
-    for (const module of modules) {
-      if (module.state() === "failed" && [...module.children.allTests("failed")].length === 0) count.failed += 1
-      for (const test of module.children.allTests()) {
-        const { state } = test.result()
-        if (state === "pending") continue
-        count[state] += 1
-        if (state === "skipped") skipped.push(test.fullName)
-      }
-    }
-    const lines = skipped.length === 0 ? [] : ["Skipped on this machine:", ...skipped.map((name) => `  - ${name}`)]
-    lines.push(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`)
+    const skipped = modules.flatMap((module) => [...module.children.allTests("skipped")].map((test) => test.fullName))
+    const failed = modules.filter((module) => module.state() === "failed")
+    const lines = failed.map((module) => `Failed: ${counts([module])} in ${relative(process.cwd(), module.moduleId)}`)
+    if (skipped.length > 0) lines.push("Skipped on this machine:", ...skipped.map((name) => `  - ${name}`))
+    lines.push(counts(modules))
     process.stdout.write(`\n${lines.join("\n")}\n`)
   }
+}
+
+function counts(modules: readonly TestModule[]): string {
+  const count = { passed: 0, failed: 0, skipped: 0, pending: 0 }
+  for (const module of modules) {
+    for (const test of module.children.allTests()) count[test.result().state] += 1
+    // One that failed as a whole, before its tests or beside them.
+    if (module.state() === "failed" && [...module.children.allTests("failed")].length === 0) count.failed += 1
+  }
+  return `${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`
 }
