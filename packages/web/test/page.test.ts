@@ -28,20 +28,9 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     await model.stop()
   })
 
-  /** A reply that stands still after its first words, until it is let go. */
-  function heldReply(first: string, rest: string): () => void {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    model.next(async (write) => {
-      write(first)
-      await promise
-      write(rest)
-    })
-    return resolve
-  }
-
   test("signs in, sends, and shows the answer while it is written", async () => {
     const page = await browser.signIn(engine.url)
-    const goOn = heldReply("The first half, ", "and the second.")
+    const goOn = model.held("The first half, ", "and the second.")
     await say(page, "Hello there")
     await page.getByText("Hello there").waitFor()
     await replies(page, "writing").getByText("The first half,").waitFor()
@@ -81,7 +70,7 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
 
   test("goes on with a reply after a reload in its middle, and on a second device", async () => {
     const page = await browser.signIn(engine.url)
-    const goOn = heldReply("Before the reload, ", "and after it.")
+    const goOn = model.held("Before the reload, ", "and after it.")
     await say(page, "Keep going")
     await replies(page, "writing").getByText("Before the reload,").waitFor()
     await page.reload()
@@ -98,7 +87,7 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
 
   test("stops a reply and keeps, marked, what was written", async () => {
     const page = await browser.signIn(engine.url)
-    heldReply("As far as this", " and never further")
+    model.held("As far as this", " and never further")
     await say(page, "Tell me everything")
     await replies(page, "writing").getByText("As far as this").waitFor()
     await page.getByRole("button", { name: "Stop the answer" }).click()
@@ -250,7 +239,7 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     await device.send("Emulation.setTimezoneOverride", { timezoneId: "Pacific/Pago_Pago" })
     await page.getByRole("button", { name: "Start chatting" }).click()
     await page.getByText("What is on your mind?").waitFor()
-    const goOn = heldReply("Almost ", "midnight.")
+    const goOn = model.held("Almost ", "midnight.")
     await say(page, "Before midnight")
     await replies(page, "writing").getByText("Almost").waitFor()
     // The user's day ends by an hour's flight over the date line.
@@ -342,7 +331,7 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
   test("follows the newest words until the reader scrolls away, and leads back", async () => {
     const page = await browser.signIn(engine.url, phone)
     const lines = Array.from({ length: 60 }, (_, index) => `Line ${index}`).join("\n\n")
-    const goOn = heldReply(lines, "\n\nThe very end")
+    const goOn = model.held(lines, "\n\nThe very end")
     await say(page, "A long one")
     await page.getByText("Line 59").waitFor()
     const fromEnd = () =>

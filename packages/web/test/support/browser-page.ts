@@ -66,3 +66,14 @@ export async function say(page: Page, text: string): Promise<void> {
   await composer(page).fill(text)
   await composer(page).press("Enter")
 }
+
+/** What the answers on a page said so far, at every change: no step may ever say more than the whole. */
+export async function recordTexts(page: Page): Promise<() => Promise<string[]>> {
+  await page.evaluate(() => {
+    const seen = new Set<string>()
+    const look = () => document.querySelectorAll(".prose").forEach((prose) => seen.add(prose.textContent))
+    new MutationObserver(look).observe(document.body, { childList: true, subtree: true, characterData: true })
+    Object.assign(window, { textsSeen: () => [...seen] })
+  })
+  return () => page.evaluate("window.textsSeen()")
+}

@@ -1,12 +1,14 @@
 import { once } from "node:events"
 import { connect, createServer, type Socket } from "node:net"
 
-/** A way to the engine that a test can cut and mend. */
+/** A way to the engine that a test can cut, mend, and make deaf to the engine. */
 export class CutLine {
   readonly url: string
   readonly #server: ReturnType<typeof createServer>
   readonly #sockets = new Set<Socket>()
   #whole = true
+  /** What the engine says is swallowed without a word; what it is told still arrives. */
+  #isDeaf = false
 
   private constructor(port: number, server: ReturnType<typeof createServer>) {
     this.url = `http://127.0.0.1:${port}`
@@ -24,9 +26,15 @@ export class CutLine {
     return line
   }
 
+  /** Loses everything that the engine says from now on, until the line is cut. */
+  deafen(): void {
+    this.#isDeaf = true
+  }
+
   cut(): void {
     this.#whole = false
     for (const socket of this.#sockets) socket.destroy()
+    this.#isDeaf = false
   }
 
   mend(): void {
@@ -56,7 +64,10 @@ export class CutLine {
         this.#sockets.delete(socket)
         other.destroy()
       })
-      socket.pipe(other)
     }
+    near.pipe(far)
+    far.on("data", (data) => {
+      if (!this.#isDeaf) near.write(data)
+    })
   }
 }

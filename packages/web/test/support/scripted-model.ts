@@ -6,6 +6,8 @@ export type Answer = (say: (text: string) => void) => void | Promise<void>
 
 /** A model server on loopback, in the OpenAI streaming format, whose answers a test gives one by one. */
 export class ScriptedModel {
+  /** How often it was asked so far, answered or not. */
+  asked = 0
   readonly #answers: Answer[] = []
   readonly #server = createServer((_, response) => void this.#answer(response))
 
@@ -27,6 +29,17 @@ export class ScriptedModel {
     this.#answers.push(typeof answer === "string" ? (say) => say(answer) : answer)
   }
 
+  /** The answer to the next request that has none yet: it stands still after its first words, until it is let go. */
+  held(first: string, rest: string): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.next(async (say) => {
+      say(first)
+      await promise
+      say(rest)
+    })
+    return resolve
+  }
+
   async stop(): Promise<void> {
     this.#server.closeAllConnections()
     this.#server.close()
@@ -34,6 +47,7 @@ export class ScriptedModel {
   }
 
   async #answer(response: ServerResponse): Promise<void> {
+    this.asked++
     const answer = this.#answers.shift()
     if (answer === undefined) {
       response.writeHead(400, { "content-type": "application/json" }).end('{"error":{"message":"no answer scripted"}}')

@@ -1,0 +1,161 @@
+import type { Page } from "playwright-core"
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
+import { texts } from "../src/texts.ts"
+import { PageBrowser, recordTexts, replies, say } from "./support/browser-page.ts"
+import { findChromium } from "./support/chromium.ts"
+import { CutLine } from "./support/cut-line.ts"
+import { EngineProcess } from "./support/engine-process.ts"
+import { ScriptedModel } from "./support/scripted-model.ts"
+
+const chromium = findChromium()
+/** Longer than the longest wait between two attempts to connect, and than the lease of a reply whose engine died. */
+const patient = { timeout: 90_000 }
+
+describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium found" : ", when things break"}`, () => {
+  let model: ScriptedModel
+  let engine: EngineProcess
+  let line: CutLine
+  let browser: PageBrowser
+
+  beforeAll(async () => {
+    model = await ScriptedModel.start()
+    engine = await EngineProcess.start({ OPENAI_BASE_URL: model.baseUrl, OPENAI_API_KEY: "none" })
+    line = await CutLine.to(engine.url)
+    browser = await PageBrowser.start(chromium ?? "")
+  })
+  afterEach(async () => {
+    line.mend()
+    await browser.closePages()
+  })
+  afterAll(async () => {
+    await browser.stop()
+    await line.stop()
+    await engine.stop()
+    await model.stop()
+  })
+
+  const lineState = (page: Page, status: keyof typeof texts.connection.states) =>
+    page.locator(`.line-state[data-status=${status}]`).getByText(texts.connection.states[status], { exact: true })
+  const said = (page: Page) => page.locator(".bubble").allInnerTexts()
+  const answered = (page: Page) => replies(page, "completed").locator(".prose").allInnerTexts()
+
+  test("goes on by itself with an answer over whose middle the network was off, and says meanwhile that it is", async () => {
+    const page = await browser.signIn(line.url)
+    const { promise: inTunnel, resolve: enterTunnel } = Promise.withResolvers<void>()
+    const { promise: atEnd, resolve: leaveTunnel } = Promise.withResolvers<void>()
+    const { promise: isSpoken, resolve: spoken } = Promise.withResolvers<void>()
+    model.next(async (write) => {
+      write("Before the tunnel, ")
+      await inTunnel
+      write("in the tunnel, ")
+      spoken()
+      await atEnd
+      write("and after it.")
+    })
+    await say(page, "Keep talking")
+    await replies(page, "writing").getByText("Before the tunnel,").waitFor()
+    await lineState(page, "open").waitFor()
+    const seen = await recordTexts(page)
+    line.cut()
+    await lineState(page, "reconnecting").waitFor()
+    await page.getByText(texts.connection.reconnecting).waitFor()
+    await page.context().setOffline(true)
+    await lineState(page, "offline").waitFor()
+    await page.getByText(texts.connection.offline).waitFor()
+    enterTunnel()
+    await isSpoken
+    expect(await replies(page, "writing").locator(".prose").innerText()).toBe("Before the tunnel,")
+    line.mend()
+    await page.context().setOffline(false)
+    await replies(page, "writing").getByText("in the tunnel,").waitFor(patient)
+    await page.getByText(texts.reply.resumed).waitFor()
+    await lineState(page, "open").waitFor()
+    expect(await page.locator(".connection-bar").count()).toBe(0)
+    leaveTunnel()
+    await replies(page, "completed").waitFor()
+    const whole = "Before the tunnel, in the tunnel, and after it."
+    expect(await answered(page)).toEqual([whole])
+    expect(await said(page)).toEqual(["Keep talking"])
+    expect((await seen()).filter((text) => !whole.startsWith(text.trim()))).toEqual([])
+  }, 120_000)
+
+  test.each([
+    ["goes on", async () => {}],
+    ["is reloaded", async (page: Page) => void (await page.reload())],
+  ])(
+    "shows once, and asks the model once for, what was sent but never acknowledged, when the page %s",
+    async (_, comeBack) => {
+      const page = await browser.signIn(line.url)
+      const askedBefore = model.asked
+      const goOn = model.held("Heard ", "you.")
+      line.deafen()
+      await say(page, "Did you hear me?")
+      await expect.poll(() => model.asked, patient).toBe(askedBefore + 1)
+      // The engine has it, and the page cannot know.
+      await page.getByText(texts.pending.sending).waitFor()
+      line.cut()
+      await lineState(page, "reconnecting").waitFor()
+      await page.getByText(texts.pending.sending).waitFor()
+      line.mend()
+      await comeBack(page)
+      await replies(page, "writing").getByText("Heard").waitFor(patient)
+      expect(await page.getByText(texts.pending.sending).count()).toBe(0)
+      goOn()
+      await replies(page, "completed").waitFor()
+      model.next("And this too.")
+      await say(page, "Good")
+      await expect.poll(() => answered(page), patient).toEqual(["Heard you.", "And this too."])
+      expect(await said(page)).toEqual(["Did you hear me?", "Good"])
+      expect(model.asked).toBe(askedBefore + 2)
+    },
+    120_000,
+  )
+
+  test("shows the same in two tabs of one browser that both talk", async () => {
+    const page = await browser.signIn(engine.url)
+    const other = await page.context().newPage()
+    await other.goto(engine.url)
+    await other.getByText("What is on your mind?").waitFor()
+    const askedBefore = model.asked
+    const rounds = ["one", "two", "three"]
+    for (let answer = 0; answer < rounds.length * 2; answer++) model.next(`Answer ${answer}`)
+    for (const round of rounds) await Promise.all([say(page, `Left ${round}`), say(other, `Right ${round}`)])
+    const heard = (tab: Page) => tab.locator(".bubble, .message[data-status=completed] .prose").allInnerTexts()
+    // A tab in the background lays nothing out, so each is looked at in its turn.
+    await expect.poll(async () => (await heard(other)).filter(Boolean).length, patient).toBe(12)
+    const shown = await heard(other)
+    await page.bringToFront()
+    await expect.poll(() => heard(page), patient).toEqual(shown)
+    const words = rounds.flatMap((round) => [`Left ${round}`, `Right ${round}`])
+    expect((await said(page)).toSorted()).toEqual(words.toSorted())
+    expect((await answered(page)).length).toBe(6)
+    expect(model.asked).toBe(askedBefore + 6)
+    await page.reload()
+    await expect.poll(() => heard(page), patient).toEqual(shown)
+  }, 120_000)
+
+  test("goes on by itself with an answer whose engine was killed in its middle and started again", async () => {
+    const page = await browser.signIn(line.url)
+    const askedBefore = model.asked
+    model.held("The first half ", "that nobody ever hears")
+    await say(page, "Survive this")
+    await replies(page, "writing").getByText("The first half").waitFor()
+    const seen = await recordTexts(page)
+    await engine.end("SIGKILL")
+    await lineState(page, "reconnecting").waitFor()
+    await say(page, "Are you still there?")
+    await page.getByText(texts.pending.sending).waitFor()
+    const whole = "The first half and the second."
+    model.next(whole)
+    model.next("I am.")
+    await engine.startAgain()
+    await expect.poll(() => answered(page), patient).toEqual([whole, "I am."])
+    expect(await said(page)).toEqual(["Survive this", "Are you still there?"])
+    expect(await page.locator(".message").count()).toBe(4)
+    await lineState(page, "open").waitFor()
+    expect((await seen()).filter((text) => ![whole, "I am."].some((all) => all.startsWith(text.trim())))).toEqual([])
+    expect(model.asked).toBe(askedBefore + 3)
+    await page.reload()
+    await expect.poll(() => answered(page)).toEqual([whole, "I am."])
+  }, 180_000)
+})
