@@ -51,7 +51,7 @@ const renameOne: Statement = {
 
 const deleteOne: Statement = {
   name: "grizz_delete_conversation",
-  text: `delete from public.conversations c where c.id = $2::uuid and c.user_id = $1::uuid returning c.id::text as id`,
+  text: "select grizz.delete_conversation($1::uuid, $2::uuid) as is_gone",
 }
 
 /** Conversations in PostgreSQL. Times have microseconds, so that `list` neither skips nor repeats a row. */
@@ -99,7 +99,8 @@ export class PostgresConversationStore implements ConversationStore {
   }
 
   async delete(userId: string, conversationId: string): Promise<boolean> {
-    return (await this.#database.query(deleteOne, [userId, conversationId])).length > 0
+    const [row] = await this.#database.query<{ is_gone: boolean }>(deleteOne, [userId, conversationId])
+    return row!.is_gone
   }
 
   async #first(statement: Statement, parameters: Parameter[]): Promise<Conversation | null> {
