@@ -146,7 +146,9 @@ interface DayLinkProps {
 function DayLink({ name, id, title = null, selected, onChosen }: DayLinkProps) {
   return (
     <a className="day" href={addressOf(id)} aria-current={selected ? "page" : undefined} onClick={onChosen}>
-      <span className="day-name">{name}</span>
+      <span className="day-name" dir="auto">
+        {name}
+      </span>
       {title !== null && (
         <span className="day-title" dir="auto">
           {title}

@@ -1,10 +1,10 @@
-import { GrizzClient } from "@grizz/client"
 import type { Page } from "playwright-core"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 import { composer, PageBrowser, phone, replies, say } from "./support/browser-page.ts"
 import { findChromium } from "./support/chromium.ts"
 import { CutLine } from "./support/cut-line.ts"
 import { EngineProcess } from "./support/engine-process.ts"
+import { sayFromElsewhere } from "./support/other-device.ts"
 import { ScriptedModel } from "./support/scripted-model.ts"
 
 const chromium = findChromium()
@@ -308,7 +308,11 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
   test("shows what was said on another device, and reads back to the first word without a jump", async () => {
     const page = await browser.signIn(engine.url, phone)
     const texts = Array.from({ length: 30 }, (_, index) => `Message number ${index}`)
-    await sayFromElsewhere(page, model, texts)
+    await sayFromElsewhere(
+      page,
+      model,
+      texts.map((text) => ({ text, answer: "Yes." })),
+    )
     await page.getByText("Message number 29").waitFor()
     await page.reload()
     await page.getByText("Message number 29").waitFor()
@@ -346,24 +350,6 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     await expect.poll(fromEnd).toBe(0)
   })
 })
-
-/** Another device of the page's user says these, one after the other, and each is answered by "Yes." */
-async function sayFromElsewhere(page: Page, model: ScriptedModel, texts: string[]): Promise<void> {
-  const url = new URL(page.url()).origin
-  const token = await page.evaluate(() => JSON.parse(localStorage.getItem("grizz.session") ?? "{}").accessToken)
-  const timezone = await page.evaluate(() => Intl.DateTimeFormat().resolvedOptions().timeZone)
-  const conversation = new GrizzClient({ url, token: async () => token }).today(timezone)
-  for (const text of texts) {
-    model.next("Yes.")
-    conversation.send(text)
-  }
-  const { promise: answered, resolve } = Promise.withResolvers<void>()
-  conversation.subscribe(() => {
-    if (conversation.state.messages.length === texts.length * 2) resolve()
-  })
-  await answered
-  conversation.close()
-}
 
 async function userOf(page: Page): Promise<unknown> {
   return page.evaluate(() => JSON.parse(localStorage.getItem("grizz.session") ?? "{}").userId)

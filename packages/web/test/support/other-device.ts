@@ -1,0 +1,25 @@
+import { GrizzClient } from "@grizz/client"
+import type { Page } from "playwright-core"
+import type { Answer, ScriptedModel } from "./scripted-model.ts"
+
+/** Another device of the user that is signed in on a page. */
+export async function clientOf(page: Page): Promise<GrizzClient> {
+  const token = await page.evaluate(() => JSON.parse(localStorage.getItem("grizz.session") ?? "{}").accessToken)
+  return new GrizzClient({ url: new URL(page.url()).origin, token: async () => token })
+}
+
+/** Another device of the page's user says these today, one after the other, and each gets its answer. */
+export async function sayFromElsewhere(
+  page: Page,
+  model: ScriptedModel,
+  turns: readonly { text: string; answer: Answer | string }[],
+): Promise<void> {
+  const timezone = await page.evaluate(() => Intl.DateTimeFormat().resolvedOptions().timeZone)
+  const conversation = (await clientOf(page)).today(timezone)
+  for (const { text, answer } of turns) {
+    model.next(answer)
+    conversation.send(text)
+  }
+  await conversation.until(({ messages, pending }) => pending.length === 0 && messages.length >= turns.length * 2)
+  conversation.close()
+}
