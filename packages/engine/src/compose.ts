@@ -69,6 +69,10 @@ export interface DerivationTiming {
 }
 const usualDerivationTiming: DerivationTiming = { intervalMs: 30_000, quietSeconds: 300 }
 
+/** How often new messages are added to the index of words, and how many batches at once where there are many. */
+const usualIndexIntervalMs = 3000
+const indexBatchesMax = 10
+
 /** What one user may cost a day (UTC), and how long one call may take. */
 const derivation = { budget: { calls: 50, tokens: 250_000 }, timeoutMs: 120_000 }
 
@@ -132,6 +136,7 @@ export async function compose(
   { verifier, development }: SignIn,
   clock: Clock = systemClock,
   derivationTiming: DerivationTiming = usualDerivationTiming,
+  indexIntervalMs = usualIndexIntervalMs,
 ): Promise<Engine> {
   const { contextMessages, contextTokens, personaFile, concurrentSends, replyMaxAttempts } = config.chat
   const stores = createStores(database, newId, { leaseSeconds })
@@ -192,12 +197,14 @@ export async function compose(
   const sockets = new SocketServer({ ...shared, loopbackOnly: development !== null })
   sockets.attach(app.server)
   let timer: NodeJS.Timeout | undefined
+  let indexTimer: NodeJS.Timeout | undefined
   let derivationTimer: NodeJS.Timeout | undefined
 
   return {
     async listen() {
       await app.listen({ host, port })
       timer = every(heartbeatMs, () => beat(runner, sweep), logger)
+      indexTimer = every(indexIntervalMs, () => indexMessages(stores), logger)
       if (memoryDerivation !== null) {
         derivationTimer = every(derivationTiming.intervalMs, () => memoryDerivation.sweep(), logger)
       }
@@ -209,6 +216,7 @@ export async function compose(
       sockets.drain()
       longAnswers.refuseNew()
       clearInterval(derivationTimer)
+      clearInterval(indexTimer)
       await Promise.all([
         chat.drain(drainTimeoutMs),
         within(drainTimeoutMs, memoryDerivation?.stop() ?? Promise.resolve()),
@@ -247,6 +255,10 @@ async function redisCheck({ trouble }: LiveReplyLog): Promise<void> {
 async function beat(runner: ReplyRunner, sweep: ReplySweep): Promise<void> {
   await runner.heartbeat()
   await sweep.sweep()
+}
+
+async function indexMessages({ messageIndex }: Stores): Promise<void> {
+  for (let batches = 0; batches < indexBatchesMax && (await messageIndex.indexNext()); batches++);
 }
 
 /** Runs the task on a timer, never twice at once; a failure is logged, and the next time is another try. */

@@ -135,3 +135,9 @@ export interface ReplyOriginStore {
   /** @param contextMessages how many messages a prompt has where that is not recorded */
   find(replyId: string, contextMessages: number): Promise<ReplyOrigin | null>
 }
+
+/** What was said, by its words. It is filled in the background, by one node at a time. */
+export interface MessageIndex {
+  /** Indexes some of the messages that are new or were there before; true while there may be more. */
+  indexNext(): Promise<boolean>
+}

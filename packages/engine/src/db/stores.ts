@@ -1,9 +1,10 @@
-import type { DerivationStore, MemoryStore } from "../memory-ports.ts"
+import type { DerivationStore, MemoryStore, MessageIndex } from "../memory-ports.ts"
 import type { ConversationStore, MessageStore, ReplyStore, TicketStore, TurnStore } from "../ports.ts"
 import type { Database } from "./database.ts"
 import { PostgresConversationStore } from "./postgres-conversation-store.ts"
 import { PostgresDerivationStore } from "./postgres-derivation-store.ts"
 import { PostgresMemoryStore } from "./postgres-memory-store.ts"
+import { PostgresMessageIndex } from "./postgres-message-index.ts"
 import { PostgresMessageStore } from "./postgres-message-store.ts"
 import { PostgresReplyStore, type ReplyStoreOptions } from "./postgres-reply-store.ts"
 import { PostgresTicketStore } from "./postgres-ticket-store.ts"
@@ -14,6 +15,7 @@ export interface Stores {
   messages: MessageStore
   memories: MemoryStore
   derivations: DerivationStore
+  messageIndex: MessageIndex
   replies: ReplyStore
   tickets: TicketStore
   turns: TurnStore
@@ -26,6 +28,7 @@ export function createStores(database: Database, newId: () => string, options?: 
     messages: new PostgresMessageStore(database),
     memories: new PostgresMemoryStore(database),
     derivations: new PostgresDerivationStore(database),
+    messageIndex: new PostgresMessageIndex(database),
     replies: new PostgresReplyStore(database, options),
     tickets: new PostgresTicketStore(database),
     turns: new PostgresTurnStore(database),

@@ -35,7 +35,7 @@ describe(`what things cost, counted, on ${oneDatabaseKind.name}`, () => {
 
   /** Statements since the last look that ran for clients; a node's own run once a second, whoever is there. */
   const statements = () =>
-    engine.takeStatements().filter((name) => !/lease|take_over|late_conversations|derivation/.test(name))
+    engine.takeStatements().filter((name) => !/lease|take_over|late_conversations|derivation|index_messages/.test(name))
 
   /** What turns ran, beside the page that a test reads to see them stored. */
   const ofTurns = () => statements().filter((name) => name !== "grizz_message_page")

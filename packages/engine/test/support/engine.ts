@@ -94,6 +94,7 @@ export interface TestEngineOptions {
   /** Another model than the scripted one, with its version, as in `OPENAI_BASE_URL`. */
   modelUrl?: string
   derivationTiming?: DerivationTiming
+  indexIntervalMs?: number
 }
 
 /** The whole engine in this process, on the given database, with a scripted model behind real HTTP. */
@@ -105,6 +106,7 @@ export async function startTestEngine({
   clock = systemClock,
   modelUrl,
   derivationTiming,
+  indexIntervalMs,
 }: TestEngineOptions): Promise<TestEngine> {
   let modelCalls = 0
   const model = await startOfflineModel({
@@ -135,7 +137,7 @@ export async function startTestEngine({
     verifier: verifier ?? development.verifier,
     development: verifier === undefined ? development : null,
   }
-  const engine = await compose(config, logger, counting, client, signIn, clock, derivationTiming)
+  const engine = await compose(config, logger, counting, client, signIn, clock, derivationTiming, indexIntervalMs)
   const { port } = await engine.listen()
   const url = `http://127.0.0.1:${port}`
   let drained: Promise<void> | null = null
