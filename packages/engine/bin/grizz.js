@@ -17,6 +17,6 @@ async function run() {
   const isChat = args[0] === "chat"
   // The chat is the SDK's, and runs wherever that does once it is built.
   if (!isChat || !isBuilt) await import("./check-node.js")
-  if (isChat) await (await load("chat/chat")).chat(args.slice(1))
+  if (isChat) await (await load("chat/chat")).chat(args.slice(1), process.env)
   else await (await load("main")).main(args, process.env)
 }

@@ -2,11 +2,14 @@ import type { Conversation, ConversationState } from "@grizz/client"
 import { chatUsage } from "./chat-options.ts"
 import type { Page, Transcript } from "./transcript.ts"
 
-/** What a line or an interrupt asks for, in one conversation. */
+/** What a line or an interrupt asks for, in a conversation, and after midnight in the new day's. */
 export class Dialogue {
-  readonly #conversation: Conversation
+  readonly #open: () => Conversation
   readonly #transcript: Transcript
   readonly #page: Page
+  #conversation: Conversation
+  #unsubscribe = () => {}
+  #listener = () => {}
   #isLeaving = false
   #resolve: () => void = () => {}
   /** When everything is said and the user wants to leave, or does not want to wait for it. */
@@ -14,15 +17,30 @@ export class Dialogue {
     this.#resolve = resolve
   })
 
-  constructor(conversation: Conversation, transcript: Transcript, page: Page) {
-    this.#conversation = conversation
+  /** `open` gives the conversation to begin in, and the one to go on in when that one's day is over. */
+  constructor(open: () => Conversation, transcript: Transcript, page: Page) {
+    this.#open = open
     this.#transcript = transcript
     this.#page = page
-    conversation.subscribe(() => this.#changed())
+    this.#conversation = open()
+    this.#follow()
   }
 
-  /** Gives back the id of the message, when the line is one. @throws GrizzError when it cannot be sent */
-  say(line: string): string | null {
+  /** Calls `listener` after every change of the conversation, and not the one given before. */
+  listen(listener: () => void): void {
+    this.#listener = listener
+  }
+
+  /** The one that is spoken in now. */
+  get conversation(): Conversation {
+    return this.#conversation
+  }
+
+  /**
+   * Gives back the id of the message, when the line is one. `isSeen`: it need not be shown once it is answered.
+   * @throws GrizzError when it cannot be sent
+   */
+  say(line: string, isSeen: boolean): string | null {
     const command = /^\/(\w+)\s*$/.exec(line)?.[1]
     if (command !== undefined) {
       this.#run(command)
@@ -31,7 +49,7 @@ export class Dialogue {
     const text = line.startsWith("//") ? line.slice(1) : line
     if (text.trim() === "") return null
     const { id } = this.#conversation.send(text)
-    this.#transcript.typed(id)
+    if (isSeen) this.#transcript.typed(id)
     const { status } = this.#conversation.state.connection
     if (status === "reconnecting" || status === "offline")
       this.#page.notice("no connection: it waits, and will be sent")
@@ -65,11 +83,26 @@ export class Dialogue {
     else this.#page.notice(command === "help" ? chatUsage : `There is no /${command}; /help says what there is.`)
   }
 
+  #follow(): void {
+    this.#unsubscribe = this.#conversation.subscribe(() => this.#changed())
+  }
+
   #changed(): void {
     const { state } = this.#conversation
     this.#transcript.show(state)
-    if (state.connection.status === "closed") this.#resolve()
-    if (this.#isLeaving && unsent(state).length === 0) this.#resolve()
+    const isLeft = this.#isLeaving && unsent(state).length === 0
+    if (isLeft || state.connection.status === "closed") this.#resolve()
+    else if (state.dayOver && isQuiet(state) && !this.#isLeaving) this.#moveOn()
+    this.#listener()
+  }
+
+  #moveOn(): void {
+    const ended = this.#conversation
+    this.#unsubscribe()
+    this.#transcript.nextDay()
+    this.#conversation = this.#open()
+    this.#follow()
+    ended.close()
   }
 }
 

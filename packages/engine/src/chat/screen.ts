@@ -1,13 +1,15 @@
-import { Writable } from "node:stream"
-import type { WriteStream } from "node:tty"
+import type { Prompt } from "./prompt.ts"
 import type { Page } from "./transcript.ts"
 
-/** Answers on standard output, notices on standard error; in a terminal both, never in the middle of a line. */
+/** Answers on standard output, notices on standard error; in a terminal both, never in a line that was begun. */
 export class Screen implements Page {
+  /** Set where there is one to keep clear of. */
+  prompt: Prompt | null = null
   #isLineBegun = false
 
   text(text: string): void {
     if (text === "") return
+    this.prompt?.hide()
     process.stdout.write(text)
     if (process.stdout.isTTY) this.#isLineBegun = !text.endsWith("\n")
   }
@@ -16,27 +18,13 @@ export class Screen implements Page {
     const isColoured = process.stderr.isTTY && process.env["NO_COLOR"] === undefined
     const begin = this.#isLineBegun && process.stderr.isTTY ? "\n" : ""
     this.#isLineBegun = false
+    const isPrompted = this.prompt?.hide() === true
     process.stderr.write(isColoured ? `${begin}\u001b[2m${line}\u001b[0m\n` : `${begin}${line}\n`)
-  }
-}
-
-/** A terminal that shows nothing of what is typed while an answer is written over it; the keys are not lost. */
-export class QuietTerminal extends Writable {
-  readonly #terminal: WriteStream
-  isQuiet = false
-  readonly isTTY = true
-
-  constructor(terminal: WriteStream) {
-    super()
-    this.#terminal = terminal
+    if (isPrompted) this.prompt?.show()
   }
 
-  get columns(): number {
-    return this.#terminal.columns
-  }
-
-  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    if (!this.isQuiet) this.#terminal.write(chunk)
-    done()
+  /** Leaves the place to whoever writes next. */
+  end(): void {
+    if (this.#isLineBegun) process.stdout.write("\n")
   }
 }

@@ -12,7 +12,7 @@ export async function signIn({ url, token }: ChatOptions): Promise<TokenProvider
     throw new Error(`No engine answers at ${url}. Start one ("npx grizz start"), or say where it is with --url.`)
   })
   if (sign_in !== "development") {
-    throw new Error("This engine has no sign-in for development: give the access token of a user with --token.")
+    throw new Error("This engine has no sign-in for development: give the access token of a user in GRIZZ_TOKEN.")
   }
   let current: string | null = null
   return async (refused) => {

@@ -25,7 +25,6 @@ export class Transcript {
   #answer = { id: "", text: "" }
   #status: ConversationState["connection"]["status"] = "connecting"
   #hasBegun = false
-  #dayOver = false
 
   constructor(options: TranscriptOptions) {
     this.#options = options
@@ -34,6 +33,13 @@ export class Transcript {
   /** A message that stands on the page, because it was typed there. */
   typed(id: string): void {
     this.#shown.add(id)
+  }
+
+  /** What is shown from now on is of the conversation that follows. */
+  nextDay(): void {
+    this.#options.page.notice("a new day has begun")
+    this.#hasBegun = false
+    this.#status = "connecting"
   }
 
   show(state: ConversationState): void {
@@ -108,7 +114,7 @@ export class Transcript {
     this.#answer = { id, text }
   }
 
-  #showRefusals({ pending, retry, dayOver }: ConversationState): void {
+  #showRefusals({ pending, retry }: ConversationState): void {
     const { page } = this.#options
     for (const { id, error } of pending) {
       if (error === null || this.#refused.has(id)) continue
@@ -119,7 +125,5 @@ export class Transcript {
       this.#refused.add(retry.replyId)
       page.notice(`not asked again: ${terminalText(retry.error.message)}`)
     }
-    if (dayOver && !this.#dayOver) page.notice("a new day has begun: leave and come back for its conversation")
-    this.#dayOver = dayOver
   }
 }

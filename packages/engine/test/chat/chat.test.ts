@@ -1,7 +1,9 @@
-import { execFileSync } from "node:child_process"
-import { mkdtemp, readFile, rm } from "node:fs/promises"
+import { execFile, execFileSync } from "node:child_process"
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { pathToFileURL } from "node:url"
+import { promisify } from "node:util"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { type OfflineModel, startOfflineModel } from "../../src/llm/offline-model.ts"
 import { freePort, GrizzProcess } from "../support/grizz-process.ts"
@@ -50,7 +52,10 @@ function run(...command: [string, ...string[]]): GrizzProcess {
 
 /** The chat with these lines on its standard input, and what it printed where. */
 async function piped(lines: string, ...args: string[]) {
-  const chat = run(process.execPath, program, "chat", "--url", url, ...args)
+  return answersOf(run(process.execPath, program, "chat", "--url", url, ...args), lines)
+}
+
+async function answersOf(chat: GrizzProcess, lines: string) {
   let answers = ""
   chat.child.stdout?.on("data", (data: Buffer) => (answers += data.toString()))
   chat.child.stdin?.end(lines)
@@ -112,6 +117,20 @@ describe("the chat of a pipe", () => {
     })
   })
 
+  test("signs in the user of a token in the environment, where no list of processes shows it", async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [program, "token"], { cwd: folder })
+    const signedIn = (token: string) => {
+      const chat = new GrizzProcess({ args: ["chat", "--url", url], cwd: root, env: { GRIZZ_TOKEN: token } })
+      open.push(chat)
+      return answersOf(chat, "hi\n")
+    }
+    answer("Hello.")
+    expect(await signedIn(stdout.trim())).toEqual({ code: 0, answers: "Hello.\n", output: "Hello.\n" })
+    const refused = await signedIn("my-secret-token")
+    expect(refused).toEqual({ code: 1, answers: "", output: expect.stringMatching(/token/i) })
+    expect(refused.output).not.toContain("my-secret-token")
+  })
+
   test("finds another conversation only by an id that is its own", async () => {
     const { code, output } = await piped("hi\n", "--conversation", "00000000-0000-4000-8000-000000000000")
     expect(code).toBe(1)
@@ -130,8 +149,8 @@ function findScript(): boolean {
 const hasScript = findScript()
 
 describe.skipIf(!hasScript)(`the chat in a terminal${hasScript ? "" : ": no script of util-linux found"}`, () => {
-  function terminal(): GrizzProcess {
-    const command = `'${process.execPath}' '${program}' chat --url ${url}`
+  function terminal(env = ""): GrizzProcess {
+    const command = `stty cols 80 rows 24; ${env} '${process.execPath}' '${program}' chat --url ${url}`
     return run("script", "-qfec", command, "/dev/null")
   }
   const type = (chat: GrizzProcess, keys: string) => chat.child.stdin?.write(keys)
@@ -166,4 +185,60 @@ describe.skipIf(!hasScript)(`the chat in a terminal${hasScript ? "" : ": no scri
     type(chat, "\u0003")
     expect((await chat.exited).code).toBe(0)
   })
+
+  test("says what happens above the line that is being typed, however long that is", async () => {
+    const chat = terminal()
+    await chat.until(/› /)
+    const long = "half a thought, ".repeat(12)
+    type(chat, long)
+    await chat.until(/(?:half a thought, ){12}/)
+    answer("An answer.")
+    await piped("From elsewhere\n")
+    // Up to the first row of the line, which is erased with those below; afterwards the line is there again.
+    await chat.until(/.\[2A.\[1G.\[0J.\[2myou: From elsewhere[^]*An answer\.\s[^]*› (?:half a thought, ){12}/)
+    answer("A whole one.")
+    type(chat, "and the rest\r")
+    await chat.until(/A whole one\.\s[^]*› /)
+    expect(model.asked.at(-1)).toBe(`${long}and the rest`)
+  })
+
+  test("goes on to the new day at midnight, once the answer of the old one is whole", async () => {
+    const file = join(folder, "traveller.mjs")
+    const travels = join(folder, "travels")
+    await writeFile(file, overTheDateLine(travels))
+    const chat = terminal(`TZ=Pacific/Pago_Pago NODE_OPTIONS='--import ${pathToFileURL(file).href}'`)
+    await chat.until(/› /)
+    type(chat, "Before midnight\r")
+    model.say("Almost ")
+    await chat.until(/Almost /)
+    await writeFile(travels, "leave")
+    await expect.poll(() => readFile(travels, "utf8"), { timeout: 60_000 }).toBe("arrived")
+    model.say("there.", { finish: "stop" })
+    await chat.until(/Almost there\.\s[^]*a new day has begun[^]*› /)
+    answer("Good morning.")
+    type(chat, "After midnight\r")
+    await chat.until(/Good morning\.\s[^]*› /)
+    expect(model.asked).toContain("After midnight")
+    expect(model.asked).not.toContain("Before midnight")
+    type(chat, "/quit\r")
+    expect((await chat.exited).code).toBe(0)
+  }, 90_000)
 })
+
+/** Preloaded into a program: when the file appears it sleeps a minute, and wakes in a zone where it is another day. */
+function overTheDateLine(file: string): string {
+  const name = JSON.stringify(file)
+  return `import { existsSync, writeFileSync } from "node:fs"
+const { now } = Date
+const timer = setInterval(() => {
+  if (!existsSync(${name})) return
+  clearInterval(timer)
+  process.env.TZ = "Pacific/Kiritimati"
+  Date.now = () => {
+    writeFileSync(${name}, "arrived")
+    return now() + 60_000
+  }
+}, 50)
+timer.unref()
+`
+}

@@ -163,7 +163,7 @@ export { frame }
     expect((await run("sh", ["-c", hello], { cwd: packages.project })).stdout).toMatch(/offline/)
     if (olderNode !== null) {
       // As where no Node.js came with them: the SDK then has no WebSocket.
-      const program = `import { chat } from "@grizz/engine/dist/chat/chat.js"\nawait chat(["--url", "${url}"])\n`
+      const program = `import { chat } from "@grizz/engine/dist/chat/chat.js"\nawait chat(["--url", "${url}"], process.env)\n`
       const file = await packages.write("older.js", program)
       expect((await run("sh", ["-c", `echo hi | '${olderNode}' '${file}'`])).stdout).toMatch(/offline/)
     }
