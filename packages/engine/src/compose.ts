@@ -34,6 +34,7 @@ import { ConversationReader } from "./services/conversation-reader.ts"
 import { ConversationService } from "./services/conversation-service.ts"
 import { MemoryDerivation } from "./services/memory-derivation.ts"
 import { MemoryBook } from "./services/memory-book.ts"
+import { MessageSearch } from "./services/message-search.ts"
 import { recollection } from "./services/recollection.ts"
 import { ReplyRunner } from "./services/reply-runner.ts"
 import { ReplySweep } from "./services/reply-sweep.ts"
@@ -186,6 +187,7 @@ export async function compose(
     logger,
     conversations,
     memories: new MemoryBook(stores.memories, newId),
+    search: new MessageSearch(stores.search),
     chat,
     reader,
     longAnswers,

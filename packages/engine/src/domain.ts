@@ -23,6 +23,12 @@ export interface Message {
   createdAt: string
 }
 
+/** A message that has every word of a query, and the conversation it was said in. */
+export interface FoundMessage {
+  message: Message
+  conversation: Pick<Conversation, "id" | "title" | "day">
+}
+
 /** Who writes a reply's text: `attempt` fences out every earlier writer. */
 export interface RunningReply {
   id: string

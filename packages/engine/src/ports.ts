@@ -1,5 +1,5 @@
 import type { ReplyEndStatus, ReplyErrorCode } from "@grizz/protocol/constants"
-import type { Conversation, Message, ReplyEnd, ReplyUsage, RunningReply, UsedContext } from "./domain.ts"
+import type { Conversation, FoundMessage, Message, ReplyEnd, ReplyUsage, RunningReply, UsedContext } from "./domain.ts"
 
 // Database -----------------------------------------------------------------------------------------------------------
 
@@ -29,6 +29,23 @@ export interface MessagePageRequest {
 export interface MessageStore {
   /** The newest page below `before`, ascending by position; null when the conversation is not the user's. */
   page(userId: string, conversationId: string, request: MessagePageRequest): Promise<Message[] | null>
+}
+
+export interface SearchRequest {
+  /** Each with every form of it that counts as the same word. */
+  words: string[][]
+  limit: number
+  /** The last message of the previous page. */
+  before?: { createdAt: string; id: string } | undefined
+}
+
+export interface SearchStore {
+  /**
+   * The user's messages that have every word, by its stem, newest first by `(createdAt, id)`, without superseded replies.
+   * None where no word is left but such as every text has. `matched`: the words of these messages that were meant, as they
+   * are written there.
+   */
+  find(userId: string, request: SearchRequest): Promise<{ found: FoundMessage[]; matched: string[] }>
 }
 
 export interface NewMessage {

@@ -61,6 +61,25 @@ export const conversationCreate = z.strictObject({ title: title.optional() })
 export const conversationUpdate = z.strictObject({ title })
 export const messageCreate = z.strictObject({ id: uuid, content: messageContent, metadata: messageMetadata.optional() })
 
+/** A message that has every word of a query, and where in its content they are. */
+export const searchHit = z
+  .object({
+    message: messageResource,
+    conversation: conversationResource.pick({ id: true, title: true, conv_day: true }),
+    /** In UTF-16 units of `message.content`: ascending, none within another, the first 200. */
+    highlights: z.array(z.object({ start: z.int().min(0), end: z.int().min(1) })),
+  })
+  .meta({ id: "SearchHit" })
+export type SearchHit = z.infer<typeof searchHit>
+export const searchPage = z.object({ data: z.array(searchHit), next_cursor: nextCursor }).meta({ id: "SearchPage" })
+export type SearchPage = z.infer<typeof searchPage>
+
+export const searchPageQuery = z.strictObject({
+  q: storableString.max(limits.searchMaxLength).refine((text) => text.trim() !== "", { error: "must not be blank" }),
+  limit: z.coerce.number().int().min(1).max(limits.searchPageMax).default(limits.searchPageDefault),
+  cursor: z.string().max(500).optional(),
+})
+
 /** Something that is remembered of the user. */
 export const memoryResource = z
   .object({

@@ -14,6 +14,7 @@ import type { Logger } from "../core/logger.ts"
 import { redactUrl } from "../core/redact.ts"
 import type { ConversationService } from "../services/conversation-service.ts"
 import type { MemoryBook } from "../services/memory-book.ts"
+import type { MessageSearch } from "../services/message-search.ts"
 import { isLoopbackHost } from "../core/loopback.ts"
 import { describeIssues, problemOf } from "./problems.ts"
 import { conversationRoutes } from "./routes/conversations.ts"
@@ -25,6 +26,7 @@ import { memoryRoutes } from "./routes/memories.ts"
 import { messageRoutes } from "./routes/messages.ts"
 import { type Page, pageRoutes } from "./routes/page.ts"
 import { replyRoutes } from "./routes/replies.ts"
+import { searchRoutes } from "./routes/search.ts"
 import { ticketRoutes } from "./routes/tickets.ts"
 import { type TurnRouteOptions, turnRoutes } from "./routes/turns.ts"
 
@@ -32,6 +34,7 @@ export interface ApiOptions extends EventRouteOptions, TurnRouteOptions {
   logger: Logger
   conversations: ConversationService
   memories: MemoryBook
+  search: MessageSearch
   /** Present only under development sign-in; then requests with a foreign `Host` are refused. */
   development: TokenIssuer | null
   /** Exact origins, beside the server's own, whose pages may call. */
@@ -83,6 +86,7 @@ export async function createHttpServer(options: ApiOptions): Promise<FastifyInst
   await app.register(eventRoutes(options))
   await app.register(ticketRoutes(options))
   await app.register(memoryRoutes(options.memories, options.verifier))
+  await app.register(searchRoutes(options.search, options.verifier))
   await app.register(replyRoutes(options.chat, options.verifier))
   if (development !== null) await app.register(developmentRoutes(development))
   await app.register(pageRoutes(options.page))

@@ -1,5 +1,5 @@
 import type { DerivationStore, MemoryStore, MessageIndex } from "../memory-ports.ts"
-import type { ConversationStore, MessageStore, ReplyStore, TicketStore, TurnStore } from "../ports.ts"
+import type { ConversationStore, MessageStore, ReplyStore, SearchStore, TicketStore, TurnStore } from "../ports.ts"
 import type { Database } from "./database.ts"
 import { PostgresConversationStore } from "./postgres-conversation-store.ts"
 import { PostgresDerivationStore } from "./postgres-derivation-store.ts"
@@ -7,6 +7,7 @@ import { PostgresMemoryStore } from "./postgres-memory-store.ts"
 import { PostgresMessageIndex } from "./postgres-message-index.ts"
 import { PostgresMessageStore } from "./postgres-message-store.ts"
 import { PostgresReplyStore, type ReplyStoreOptions } from "./postgres-reply-store.ts"
+import { PostgresSearchStore } from "./postgres-search-store.ts"
 import { PostgresTicketStore } from "./postgres-ticket-store.ts"
 import { PostgresTurnStore } from "./postgres-turn-store.ts"
 
@@ -17,6 +18,7 @@ export interface Stores {
   derivations: DerivationStore
   messageIndex: MessageIndex
   replies: ReplyStore
+  search: SearchStore
   tickets: TicketStore
   turns: TurnStore
 }
@@ -30,6 +32,7 @@ export function createStores(database: Database, newId: () => string, options?: 
     derivations: new PostgresDerivationStore(database),
     messageIndex: new PostgresMessageIndex(database),
     replies: new PostgresReplyStore(database, options),
+    search: new PostgresSearchStore(database),
     tickets: new PostgresTicketStore(database),
     turns: new PostgresTurnStore(database),
   }
