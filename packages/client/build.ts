@@ -29,7 +29,7 @@ await build({
       external: ["react"],
       // What is loaded only when it is needed shares the code of the index, rather than cutting it in two.
       preserveEntrySignatures: "allow-extension",
-      output: { minify: true },
+      output: { minify: true, comments: false },
     },
   },
 })

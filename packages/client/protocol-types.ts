@@ -28,6 +28,8 @@ const schemas: Record<string, { toJSONSchema(): object }> = {
   MemoryResource: protocol.memoryResource,
   MemoryPage: protocol.memoryPage,
   MemorySettings: protocol.memorySettings,
+  SearchHit: protocol.searchHit,
+  SearchPage: protocol.searchPage,
   Turn: protocol.turn,
   PageConfig: protocol.pageConfig,
   RunningReply: protocol.runningReply,
@@ -40,6 +42,7 @@ const referredTo: Record<string, string> = {
   Conversation: "ConversationResource",
   Message: "MessageResource",
   Memory: "MemoryResource",
+  SearchHit: "SearchHit",
 }
 
 /** The text of a module of declarations. @throws Error for a schema that it has no words for */

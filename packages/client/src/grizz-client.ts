@@ -1,11 +1,12 @@
+import type { SearchPage } from "@grizz/protocol"
 import { Conversation } from "./conversation.ts"
 import type { ConversationRoom, OpenConversation } from "./conversation-room.ts"
 import { Credentials, type TokenProvider } from "./credentials.ts"
 import type { Delivery } from "./delivery.ts"
-import { type CallArguments, type Fetch, HttpEngine } from "./http.ts"
+import { type CallArguments, type Fetch, HttpEngine, type RequestOptions } from "./http.ts"
 import { deviceTimezone } from "./local-day.ts"
 import { Outbox } from "./outbox.ts"
-import type { RestAnswer, RestCalls } from "./rest-calls.ts"
+import type { RestAnswer, RestCalls, SearchQuery } from "./rest-calls.ts"
 import { engineAt } from "./sign-in.ts"
 import type { WebSocketConstructor } from "./socket-link.ts"
 import { defaultStorage, type MessageStorage } from "./storage.ts"
@@ -80,6 +81,14 @@ export class GrizzClient {
 
   conversation(id: string): Conversation {
     return new Conversation(this.#room, { id })
+  }
+
+  /**
+   * A page of the user's messages that have every word of `q`, in any form of it, newest first, with where the words are:
+   * `highlights` are in UTF-16 units, as of `slice`. What was said a moment ago may be missing. @throws as `call`
+   */
+  search(q: string, { signal, ...page }: SearchQuery & RequestOptions = {}): Promise<SearchPage> {
+    return this.call("GET /search", { query: { q, ...page }, signal })
   }
 
   /** One call over HTTP, as it is. @throws GrizzError; the reason of the signal when that is aborted */

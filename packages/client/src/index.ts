@@ -9,6 +9,8 @@ export type {
   PageConfig,
   QueuedReply,
   ReplyError,
+  SearchHit,
+  SearchPage,
   Turn,
 } from "@grizz/protocol"
 export type { Conversation, SendOptions } from "./conversation.ts"
@@ -29,7 +31,7 @@ export { GrizzError, type GrizzErrorCode } from "./grizz-error.ts"
 export type { CallOptions, Fetch, RequestOptions } from "./http.ts"
 export { deviceTimezone } from "./local-day.ts"
 export { reduce } from "./reduce.ts"
-export type { NewMessage, RestAnswer, RestCalls } from "./rest-calls.ts"
+export type { NewMessage, RestAnswer, RestCalls, SearchQuery } from "./rest-calls.ts"
 export { appConfig, type DevelopmentToken, developmentToken } from "./sign-in.ts"
 export type { WebSocketConstructor, WebSocketLike } from "./socket-link.ts"
 export { MemoryStorage, type MessageStorage } from "./storage.ts"

@@ -6,6 +6,7 @@ import type {
   MemorySettings,
   MessagePage,
   MessageResource,
+  SearchPage,
   Turn,
 } from "@grizz/protocol"
 
@@ -20,6 +21,14 @@ export interface NewMessage {
 interface PageQuery {
   /** 1–200; 50 when left out. */
   limit?: number | undefined
+}
+
+/** Which page of what was found. */
+export interface SearchQuery {
+  /** 1–50; 20 when left out. */
+  limit?: number | undefined
+  /** The former page's `next_cursor`. */
+  cursor?: string | null | undefined
 }
 
 /** The engine's calls over HTTP: what each takes in its path, query and body, and what it answers. */
@@ -47,6 +56,8 @@ export interface RestCalls {
   "POST /replies/{id}/stop": { id: string; answer: void }
   /** `conflict` unless this is the newest reply and has ended. */
   "POST /replies/{id}/retry": { id: string; answer: { reply_id: string; message_id: string } }
+  /** The user's messages that have every word of `q`, newest first; `limit` is 1–50, 20 when left out. */
+  "GET /search": { query: { q: string } & SearchQuery; answer: SearchPage }
   /** What is remembered of the user, newest first; `q` is text that it holds, `superseded` brings what was corrected, too. */
   "GET /memories": {
     query?: PageQuery & { cursor?: string | null | undefined; q?: string | undefined; superseded?: boolean }

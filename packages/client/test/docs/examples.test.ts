@@ -53,6 +53,10 @@ const programs: Record<string, { answer: () => void; printed: () => string }> = 
     answer: () => answers("Good evening."),
     printed: () => `${today()} false\n`,
   },
+  "search/search.ts": {
+    answer: () => answers("I remember the boat."),
+    printed: () => `${today()} user went, lakes\n`,
+  },
   "errors/errors.ts": {
     answer: () => {
       real.model.say({ status: 400 })

@@ -116,6 +116,7 @@ const names = {
   message: true satisfies Same<Flat<published.MessageResource>, Flat<source.MessageResource>>,
   conversations: true satisfies Same<Flat<published.ConversationPage>, Flat<source.ConversationPage>>,
   messages: true satisfies Same<Flat<published.MessagePage>, Flat<source.MessagePage>>,
+  search: true satisfies Same<Flat<published.SearchPage>, Flat<source.SearchPage>>,
   turn: true satisfies Same<Flat<published.Turn>, Flat<source.Turn>>,
   config: true satisfies Same<Flat<published.PageConfig>, Flat<source.PageConfig>>,
   running: true satisfies Same<Flat<published.RunningReply>, Flat<source.RunningReply>>,
