@@ -1,5 +1,5 @@
 // Preloaded into every server (with --expose-gc): collects garbage when asked to, says what it then holds, and ends with
-// the bench.
+// who started it.
 export interface Held {
   /** Bytes of objects and buffers that are in use, without what the runtime keeps in reserve for later ones. */
   liveBytes: number
@@ -15,5 +15,5 @@ process.on("message", (message) => {
   process.send?.({ liveBytes: heapUsed + external } satisfies Held)
 })
 process.once("disconnect", () => process.exit())
-// Listening to the bench must not keep a server alive that has closed everything else.
+// Listening to it must not keep a server alive that has closed everything else.
 process.channel?.unref()

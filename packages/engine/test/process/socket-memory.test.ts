@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from "node:child_process"
 import { once } from "node:events"
 import { fileURLToPath } from "node:url"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import type { Held } from "../../../../bench/src/servers/preload.ts"
 import { missingServer } from "../support/database-kinds.ts"
 import { freePort, program } from "../support/grizz-process.ts"
 import { Nodes } from "../support/nodes.ts"
@@ -22,7 +23,7 @@ describe.skipIf(missingServer !== null)(`what an idle socket holds${missingServe
     nodes = await Nodes.create(() => null)
     const port = await freePort()
     url = `http://127.0.0.1:${port}`
-    const reporter = fileURLToPath(new URL("../support/heap-reporter.ts", import.meta.url))
+    const reporter = fileURLToPath(new URL("../../../../bench/src/servers/preload.ts", import.meta.url))
     engine = fork(program, ["serve", "--host", "127.0.0.1", "--port", String(port)], {
       execArgv: ["--expose-gc", "--import", reporter],
       env: { ...nodes.env, LOG_LEVEL: "warn" },
@@ -44,7 +45,8 @@ describe.skipIf(missingServer !== null)(`what an idle socket holds${missingServe
   async function heldBytes(): Promise<number> {
     const told = once(engine, "message")
     engine.send("collect")
-    return Number((await told)[0])
+    const [held]: Held[] = await told
+    return held?.liveBytes ?? Number.NaN
   }
 
   /** Each of a user of its own. */
