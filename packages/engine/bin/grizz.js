@@ -3,8 +3,10 @@
 import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { bundledNode, endWithLauncher, isNewEnough, runOn } from "./bundled-node.js"
+import { endWithShell } from "./npx-shell.js"
 
 const args = process.argv.slice(2)
+endWithShell()
 const node = isNewEnough() ? null : bundledNode()
 if (node === null) await run()
 else runOn(node, fileURLToPath(import.meta.url), args)

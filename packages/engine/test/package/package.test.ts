@@ -1,11 +1,13 @@
 import { execFile, execFileSync } from "node:child_process"
-import { existsSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { delimiter, dirname, join } from "node:path"
 import { promisify } from "node:util"
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest"
+import { startOfflineModel } from "../../src/llm/offline-model.ts"
 import { freePort, GrizzProcess, type GrizzOptions } from "../support/grizz-process.ts"
 import { createServerDatabase } from "../support/database-kinds.ts"
+import { ScriptedModel } from "../support/scripted-model.ts"
 import { PublishedPackages } from "./published-packages.ts"
 
 const run = promisify(execFile)
@@ -153,6 +155,57 @@ export { frame }
     },
     60_000,
   )
+
+  describe.skipIf(postgresUrl === null)(`told to stop${postgresUrl === null ? ": no postgres found" : ""}`, () => {
+    const page = readFileSync(join(import.meta.dirname, "../../../../docs/operations.md"), "utf8")
+    const [, program = "", npm = "", script = ""] =
+      /the program itself:\n`([^`]+)`; or `(npm start)`, with `"start": "([^"]+)"`/.exec(page) ?? []
+
+    test.each([program, npm])(
+      "finish a running reply and end with 0, when started with %s",
+      async (line) => {
+        await packages.write("package.json", JSON.stringify({ type: "module", scripts: { start: script } }))
+        const database = await createServerDatabase()
+        const model = new ScriptedModel()
+        const server = await startOfflineModel({
+          script: (request) => model.script(request),
+          tokensPerSecond: Infinity,
+        })
+        const port = await freePort()
+        const url = `http://127.0.0.1:${port}`
+        const env = {
+          DATABASE_URL: database.url,
+          OPENAI_BASE_URL: server.baseUrl,
+          HOST: "127.0.0.1",
+          PORT: String(port),
+        }
+        const [file = "", ...args] = line.split(" ")
+        const serve = start([], { env, command: [file, ...args] })
+        await untilServed(url)
+        const answer = chat(url)
+        model.say("Almost ")
+        await expect.poll(() => model.asked, { timeout: 30_000 }).toHaveLength(1)
+        serve.kill("SIGTERM")
+        await serve.until(/shutting down/)
+        model.say("there.", { finish: "stop" })
+        expect(await answer).toBe("websocket completed Almost there.\n")
+        expect(await serve.exited).toEqual({ code: 0, signal: null })
+        await server.close()
+        await database.drop()
+      },
+      90_000,
+    )
+  })
+
+  test("do not stay behind when npx is told to stop, and does not tell them", async () => {
+    const grizz = start(["start", "--port", "0"])
+    const url = await grizz.ready()
+    grizz.kill("SIGTERM")
+    // What it prints ends with the last process that holds it.
+    await grizz.exited
+    expect(grizz.output).toMatch(/stopped/)
+    await expect(fetch(url)).rejects.toThrow("fetch failed")
+  }, 60_000)
 
   test("start on embedded PostgreSQL", async () => {
     const grizz = start(["start", "--port", "0"])
