@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util"
+import { loadTokenCounter } from "./agents/token-count.ts"
 import { compose, openDatabase, openModel, openSignIn } from "./compose.ts"
 import { type Config, ConfigError, configSecrets, readConfig, type StartMode } from "./core/config.ts"
 import { createLogger, type Logger } from "./core/logger.ts"
@@ -128,6 +129,7 @@ async function serve(mode: StartMode, env: Environment, flags: Flags): Promise<v
     }
     if (life === null) stopOnSignal(logger, stop)
     else life.stopWith(stop)
+    await loadTokenCounter()
     const { host, port } = await engine.listen()
     const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`
     if (mode === "start") process.stdout.write(`\nGrizz is ready: ${url}\n\n`)

@@ -5,8 +5,8 @@ import { buildPrompt, surelyFits } from "./prompt.ts"
 
 const persona = { name: "p", version: "1", systemPrompt: "You are P." }
 const system = { role: "system", content: "You are P." }
-/** A counter of one token a character. */
-const countTokens = (text: string) => text.length
+/** A counter of one token a character, which goes no further than it has to. */
+const countTokens = (text: string, enough = Infinity) => Math.min(text.length, enough + 1)
 
 function contextOf(...contents: string[]): ContextMessage[] {
   const last = contents.length - 1
@@ -39,6 +39,17 @@ describe("the prompt", () => {
   test("has no hole: what is older than a message that does not fit is out, too", () => {
     const context = contextOf("a", "b".repeat(100), "c")
     expect(prompt(context, 50)).toEqual([system, context[2]])
+  })
+
+  test("is counted no further than the budget, however long its texts are", () => {
+    const counted: number[] = []
+    const counting = (text: string, enough?: number) => {
+      counted.push(countTokens(text, enough))
+      return counted.at(-1)!
+    }
+    const context = contextOf("x".repeat(1_000_000), "y".repeat(1_000_000), "z")
+    expect(buildPrompt({ persona, context, contextTokens: 100, countTokens: counting })).toEqual([system, context[2]])
+    expect(counted).toEqual([1, 96])
   })
 
   test("is not counted where its length shows that it fits", () => {

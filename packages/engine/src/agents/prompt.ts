@@ -30,7 +30,8 @@ export function buildPrompt(options: {
   let first = context.length
   for (let left = contextTokens; first > 0; first--) {
     const content = context[first - 1]?.content ?? ""
-    left -= countTokens(content) + tokensAroundMessage
+    // A text that is longer than what is left costs no more than that to count.
+    left -= countTokens(content, Math.max(left, 0)) + tokensAroundMessage
     if (left < 0 && first < context.length) break
   }
   return [system, ...context.slice(first)]

@@ -25,6 +25,15 @@ test("counts a long text nearly as the model does", async () => {
   expect(count(text)).toBeLessThan(exact * 1.01)
 })
 
+test("counts no further than it is asked to", async () => {
+  const count = await loadTokenCounter()
+  const text = "bear ".repeat(100_000)
+  const counted = count(text, 3000)
+  expect(counted).toBeGreaterThan(3000)
+  expect(counted).toBeLessThan(3000 + 1024)
+  expect(count("bear bear", 2)).toBe(count("bear bear"))
+})
+
 test("counts a long unbroken run without taking for ever", async () => {
   const count = await loadTokenCounter()
   const started = performance.now()

@@ -1,5 +1,5 @@
-/** How many tokens a text is for the model. */
-export type CountTokens = (text: string) => number
+/** How many tokens a text is for the model; of one that has more than `enough`, some number above that. */
+export type CountTokens = (text: string, enough?: number) => number
 
 /** The tokenizer is quadratic on long unbroken runs; a slice of this many UTF-16 units bounds it, for about 0.5 % too many. */
 const sliceLength = 1024
@@ -11,25 +11,30 @@ export function tokensAtMost(text: string): number {
 
 let counter: Promise<CountTokens> | undefined
 
-/** The exact counter (o200k_base). Its table is loaded on first use: most processes never need it, and it is large. */
+/**
+ * The exact counter (o200k_base). Loading its table keeps everybody waiting for a fifth of a second: a server does that
+ * before it listens.
+ */
 export function loadTokenCounter(): Promise<CountTokens> {
   counter ??= import("gpt-tokenizer/encoding/o200k_base").then(({ countTokens }) => {
     // Text that looks like a special token is ordinary text; by default the tokenizer throws at it.
     const options = { disallowedSpecial: new Set<string>() }
-    return (text) => slicesOf(text).reduce((sum, slice) => sum + countTokens(slice, options), 0)
+    return (text, enough = Infinity) => {
+      let sum = 0
+      for (let start = 0; start < text.length && sum <= enough; ) {
+        const end = sliceEnd(text, start)
+        sum += countTokens(text.slice(start, end), options)
+        start = end
+      }
+      return sum
+    }
   })
   return counter
 }
 
-function slicesOf(text: string): string[] {
-  const slices: string[] = []
-  for (let start = 0; start < text.length; ) {
-    let end = Math.min(start + sliceLength, text.length)
-    if (end < text.length && isHighSurrogate(text.charCodeAt(end - 1))) end--
-    slices.push(text.slice(start, end))
-    start = end
-  }
-  return slices
+function sliceEnd(text: string, start: number): number {
+  const end = Math.min(start + sliceLength, text.length)
+  return end < text.length && isHighSurrogate(text.charCodeAt(end - 1)) ? end - 1 : end
 }
 
 function isHighSurrogate(unit: number): boolean {
