@@ -1,5 +1,6 @@
 import { Duplex } from "node:stream"
 import type { Socket } from "node:net"
+import { type FloodBrake, ReadAllowance } from "./flood-brake.ts"
 import type { ReadHold } from "./read-hold.ts"
 
 /** Hears of the reads of a connection while its answer comes in. */
@@ -12,9 +13,11 @@ export interface ReadListener {
 export interface SharedReads {
   /** What the kernel's bytes are read into; each connection copies its own out of it before the next one reads. */
   readonly buffer: Buffer
-  /** A part of it: for bytes that are costly to parse. */
+  /** Parts of it: for what comes too fast, and for bytes that are costly to parse. */
+  readonly shortBuffer: Buffer
   readonly smallBuffer: Buffer
   readonly hold: ReadHold
+  readonly brake: FloodBrake
   /** The connection whose bytes are being parsed. */
   reading: ModelConnection | null
 }
@@ -32,8 +35,6 @@ const tinyChunkBytes = 32
  * between two reads (`onread`), and gives what it read to the parser at once, by one event and through no buffer.
  */
 export class ModelConnection extends Duplex {
-  /** Null when no answer is coming in. */
-  listener: ReadListener | null = null
   /** Chunks of the answer in the read that is being parsed; counted by whoever gets them. */
   chunks = 0
   readonly #shared: SharedReads
@@ -41,10 +42,19 @@ export class ModelConnection extends Duplex {
   /** What was just read, until `read` takes it. */
   #chunk: Buffer | null = null
   #hasTinyChunks = false
+  #listener: ReadListener | null = null
+  #allowance: ReadAllowance
 
   constructor(shared: SharedReads) {
     super()
     this.#shared = shared
+    this.#allowance = new ReadAllowance(shared.brake.now)
+  }
+
+  /** Null when no answer is coming in. Each answer has an allowance of its own. */
+  set listener(listener: ReadListener | null) {
+    this.#listener = listener
+    this.#allowance = new ReadAllowance(this.#shared.brake.now)
   }
 
   /** From now on it writes to this socket, and ends with it. */
@@ -57,7 +67,8 @@ export class ModelConnection extends Duplex {
 
   /** What the next read goes into. */
   get buffer(): Buffer {
-    return this.#hasTinyChunks ? this.#shared.smallBuffer : this.#shared.buffer
+    if (this.#hasTinyChunks) return this.#shared.smallBuffer
+    return this.#allowance.isOver ? this.#shared.shortBuffer : this.#shared.buffer
   }
 
   /** So many bytes are in the shared buffer. False when no more is to be read for now. */
@@ -74,8 +85,14 @@ export class ModelConnection extends Duplex {
     }
     const isLong = bytes >= Math.min(longReadBytes, this.buffer.length)
     this.#hasTinyChunks = this.chunks * tinyChunkBytes > bytes
-    const mayHold = this.listener?.onReadOver() ?? false
-    if (this.destroyed || (mayHold && shared.hold.hold(this))) return false
+    this.#allowance.spend(bytes, this.chunks)
+    const mayHold = this.#listener?.onReadOver() ?? false
+    if (this.destroyed) return false
+    if (this.#allowance.isOver) {
+      shared.brake.wait(this)
+      return false
+    }
+    if (mayHold && shared.hold.hold(this)) return false
     if (!isLong) return true
     setImmediate(() => this.readOn())
     return false

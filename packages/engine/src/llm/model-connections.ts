@@ -1,18 +1,22 @@
 import type { Socket } from "node:net"
 import { buildConnector } from "undici"
+import type { FloodBrake } from "./flood-brake.ts"
 import { ModelConnection, type SharedReads } from "./model-connection.ts"
 import type { ReadHold } from "./read-hold.ts"
 
 /** Most bytes of one read, and so of what is parsed before others have their turn. */
 const readMaxBytes = 64 * 1024
-/** The same where they are costly. */
+/** The same of a flood, and where they are costly. */
+const shortReadBytes = 16 * 1024
 const smallReadBytes = 4 * 1024
 
 /** Makes the connections of one client, and knows which of them is being read. */
 export class ModelConnections implements SharedReads {
   readonly buffer = Buffer.allocUnsafeSlow(readMaxBytes)
+  readonly shortBuffer = this.buffer.subarray(0, shortReadBytes)
   readonly smallBuffer = this.buffer.subarray(0, smallReadBytes)
   readonly hold: ReadHold
+  readonly brake: FloodBrake
   /** undici tells a call of its bytes and not of their connection: it is this one. */
   reading: ModelConnection | null = null
   readonly #timeoutMs: number
@@ -20,8 +24,9 @@ export class ModelConnections implements SharedReads {
   #session: Buffer | undefined
 
   /** `timeoutMs` is how long a connection may take until it stands. */
-  constructor(hold: ReadHold, timeoutMs: number) {
+  constructor(hold: ReadHold, brake: FloodBrake, timeoutMs: number) {
     this.hold = hold
+    this.brake = brake
     this.#timeoutMs = timeoutMs
   }
 

@@ -2,6 +2,7 @@ import { Pool } from "undici"
 import { type Clock, systemClock } from "../core/clock.ts"
 import type { LlmClient, ModelRequest, ModelResult } from "../ports.ts"
 import { CompletionCall, type CompletionCallOptions, type ModelTimeouts } from "./completion-call.ts"
+import { FloodBrake, type FloodBrakeOptions } from "./flood-brake.ts"
 import { ModelConnections } from "./model-connections.ts"
 import { ReadHold, type ReadHoldOptions } from "./read-hold.ts"
 
@@ -21,6 +22,8 @@ export interface OpenAiClientOptions {
   maxHoldMs?: number
   /** The timer of the holds. Default: the process's. */
   every?: ReadHoldOptions["every"]
+  /** Timer and clock of what keeps floods back. Default: the process's. */
+  brake?: FloodBrakeOptions
   clock?: Clock
 }
 
@@ -46,7 +49,11 @@ export function openaiClient(options: OpenAiClientOptions): ClosableLlmClient {
   const { connectMs, idleMs } = options.timeouts
   const maxMs = Math.min(options.maxHoldMs ?? maxHoldMsDefault, Math.floor(idleMs * holdShareOfIdle))
   // The call's own limits count; the connections' lets go of one that nobody waits for any more.
-  const connections = new ModelConnections(new ReadHold({ maxMs, every: options.every }), connectMs)
+  const connections = new ModelConnections(
+    new ReadHold({ maxMs, every: options.every }),
+    new FloodBrake(options.brake ?? {}),
+    connectMs,
+  )
   const pool = new Pool(url.origin, { allowH2: false, keepAliveTimeout, connect: connections.connect })
   const callOptions: CompletionCallOptions = {
     model: options.model,

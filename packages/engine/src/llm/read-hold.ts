@@ -3,11 +3,14 @@ export interface HeldRead {
   readOn(): void
 }
 
+/** Calls `tick` every `intervalMs` until what it returns is called. */
+export type Every = (intervalMs: number, tick: () => void) => () => void
+
 export interface ReadHoldOptions {
   /** Longest hold, in whole ms; 0 holds nothing. */
   maxMs: number
-  /** Calls `tick` every `intervalMs` until what it returns is called. Default: one of the process's timers. */
-  every?: ((intervalMs: number, tick: () => void) => () => void) | undefined
+  /** Default: one of the process's timers. */
+  every?: Every | undefined
 }
 
 /** Up to so many answers at once nothing is held: there is little to save. */
@@ -27,7 +30,7 @@ const burstReads = 16
 export class ReadHold {
   readonly #stepMs: number
   readonly #steps: number
-  readonly #every: (intervalMs: number, tick: () => void) => () => void
+  readonly #every: Every
   /** What each of the coming steps resumes, as a ring; nothing is put where `#at` is. */
   readonly #ring: HeldRead[][]
   #at = 0
@@ -93,7 +96,8 @@ export class ReadHold {
   }
 }
 
-function everyInterval(intervalMs: number, tick: () => void): () => void {
+/** One of the process's timers. */
+export function everyInterval(intervalMs: number, tick: () => void): () => void {
   const timer = setInterval(tick, intervalMs)
   return () => clearInterval(timer)
 }

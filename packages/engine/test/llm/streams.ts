@@ -18,7 +18,11 @@ export class ManualTimer {
 
   /** As long as the longest hold takes. */
   passHold(): void {
-    for (let step = 0; step < stepsPerHold; step++) this.#tick()
+    for (let step = 0; step < stepsPerHold; step++) this.step()
+  }
+
+  step(): void {
+    this.#tick()
   }
 }
 
