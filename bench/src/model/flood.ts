@@ -25,10 +25,19 @@ const stepMs = 10
 /** Each byte in an HTTP chunk of its own. */
 const tinyChunks = Buffer.from(Array.from(delta.repeat(50), (byte) => `1\r\n${byte}\r\n`).join(""))
 const manyComments = Buffer.from(": ping\n\n".repeat(8192))
-const longLine = Buffer.from(`data: "${"x".repeat(lineBytes)}"\n\n`)
+const longLine = Buffer.from(delta.replace("more", "x".repeat(lineBytes)))
+
+const flooded = new Set<ServerResponse>()
+
+/** Hangs up on whoever still reads a flood. */
+export function endFloods(): void {
+  for (const response of flooded) response.destroy()
+}
 
 /** Floods until the other side hangs up. */
 export async function flood(response: ServerResponse, kind: Flood): Promise<void> {
+  flooded.add(response)
+  response.once("close", () => flooded.delete(response))
   response.writeHead(200, { "content-type": "text/event-stream" })
   response.flushHeaders()
   const socket = response.socket!

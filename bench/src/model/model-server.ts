@@ -1,7 +1,7 @@
 // A process of its own: answers questions of the bench in the OpenAI streaming format. Arguments: the port.
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { monotonicMs } from "../machine/monotonic.ts"
-import { flood, parseFlood } from "./flood.ts"
+import { endFloods, flood, parseFlood } from "./flood.ts"
 import { parseQuestion, type Question } from "./question.ts"
 
 /** When a paced question arrived, and when each of its tokens was written; monotonic milliseconds. */
@@ -78,6 +78,11 @@ const server = createServer((request, response) => {
   if (request.url === "/times") {
     response.end(JSON.stringify(times))
     times = {}
+    return
+  }
+  if (request.url === "/calm") {
+    endFloods()
+    response.end()
     return
   }
   answer(request, response).catch((error: unknown) => {

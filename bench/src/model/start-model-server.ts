@@ -7,6 +7,8 @@ export interface ModelServer {
   baseUrl: string
   /** What it noted of the paced questions since the last call, by their text. */
   takeTimes(): Promise<Record<string, ModelTimes>>
+  /** Ends the floods that nobody has hung up on. */
+  calm(): Promise<void>
 }
 
 /** The model, in a process of its own. */
@@ -23,6 +25,9 @@ export async function startModelServer(stack: AsyncDisposableStack): Promise<Mod
     async takeTimes() {
       const times: Record<string, ModelTimes> = await (await fetch(`http://127.0.0.1:${port}/times`)).json()
       return times
+    },
+    async calm() {
+      await fetch(`http://127.0.0.1:${port}/calm`)
     },
   }
 }

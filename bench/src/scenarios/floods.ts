@@ -1,20 +1,32 @@
 import { randomUUID } from "node:crypto"
+import { once } from "node:events"
+import { WebSocket } from "ws"
 import type { Bench, Scenario } from "../bench.ts"
 import { HttpClient } from "../load/http.ts"
 import { takeTurns } from "../load/rounds.ts"
 import { connectAll } from "../load/sockets.ts"
-import { type Ask, runStreams, type StreamsRound } from "../load/streams.ts"
+import { type Ask, runStreams } from "../load/streams.ts"
 import { medians, pooled, series } from "../metrics.ts"
 import { type Flood, floodQuestion, floods as kinds } from "../model/flood.ts"
 import type { Server } from "../servers/server.ts"
 import { newUser } from "../servers/sign-in.ts"
-import { startEngine } from "../servers/start-servers.ts"
+import { startEngine, startRelay } from "../servers/start-servers.ts"
 import { quantile, ratioOfRounds, spread } from "../statistics.ts"
 import { pacedPlan } from "./paced.ts"
 
 const streamsCount = 20
 /** Comments are no text: a model that sends nothing else is hung up on, and asked again. */
 const silenceMs = "3000"
+
+/** Begins a flood of one user's, and gives what ends it. */
+type BeginFlood = (kind: Flood) => Promise<() => Promise<unknown>>
+
+interface Flooded {
+  name: string
+  server: Server
+  readers: Ask[]
+  begin: BeginFlood
+}
 
 export const floods: Scenario = {
   name: "floods",
@@ -23,26 +35,37 @@ export const floods: Scenario = {
   async run(bench, stack) {
     const { sizes } = bench
     const env = { LLM_FIRST_TOKEN_TIMEOUT_MS: silenceMs, LLM_IDLE_TIMEOUT_MS: silenceMs }
-    const server = await startEngine(stack, bench, { env })
+    const engine = await startEngine(stack, bench, { env })
+    const relay = await startRelay(stack, bench)
     const streams = sizes.scaled(streamsCount)
-    const readers = (await connectAll(server, streams)).map(
-      (socket): Ask =>
-        (asked) =>
-          socket.ask(asked),
-    )
     const plan = { ...pacedPlan(bench), replies: 1 }
-    const run = (label: string) => runStreams(server, readers, bench, plan, label)
-    bench.say("floods: warm-up")
-    await run("warm-up")
-    const subjects = ["calm", ...kinds].map((name) => ({ name }))
-    const rounds = await takeTurns(subjects, sizes.rounds, async ({ name }, number) => {
-      bench.say(`floods: round ${number} of ${sizes.rounds}, ${name}`)
-      const label = `${name}, round ${number}`
-      const kind = kinds.find((one) => one === name)
-      return kind === undefined ? run(label) : whileFlooded(bench, server, kind, () => run(label))
+    const run = ({ server, readers }: Flooded, label: string) => runStreams(server, readers, bench, plan, label)
+    const subjects = []
+    for (const [server, begin] of [
+      [engine, askAgain(engine, bench)] as const,
+      [relay, askOnce(relay, bench)] as const,
+    ]) {
+      const readers = (await connectAll(server, streams)).map(
+        (socket): Ask =>
+          (asked) =>
+            socket.ask(asked),
+      )
+      const flooded: Flooded = { name: server.name, server, readers, begin }
+      bench.say(`floods: warm-up, ${server.name}`)
+      await run(flooded, "warm-up")
+      for (const kind of [null, ...kinds]) subjects.push({ ...flooded, name: `${server.name} ${kind ?? "calm"}`, kind })
+    }
+    const rounds = await takeTurns(subjects, sizes.rounds, async (subject, number) => {
+      bench.say(`floods: round ${number} of ${sizes.rounds}, ${subject.name}`)
+      const end = subject.kind === null ? null : await subject.begin(subject.kind)
+      const measured = await run(subject, `${subject.name}, round ${number}`)
+      await end?.()
+      return measured
     })
     const tail = series(rounds, ({ tokenMs }) => quantile(tokenMs, 0.99), 2)
     const middle = series(rounds, ({ tokenMs }) => quantile(tokenMs, 0.5), 2)
+    const toCalm = (of: Record<string, number[]>, { name }: Server, kind: Flood) =>
+      ratioOfRounds(of[`${name} ${kind}`]!, of[`${name} calm`]!)
     return {
       figures: {
         setting: { streams, ...plan, rounds: sizes.rounds },
@@ -58,37 +81,46 @@ export const floods: Scenario = {
       },
       ratios: Object.fromEntries(
         kinds.flatMap((kind) => [
-          [`flood_${kind}_p50`, ratioOfRounds(middle[kind]!, middle["calm"]!)],
-          [`flood_${kind}_p99`, ratioOfRounds(tail[kind]!, tail["calm"]!)],
+          [`flood_${kind}_p50`, toCalm(middle, engine, kind)],
+          [`flood_${kind}_p99`, toCalm(tail, engine, kind)],
+          [`flood_${kind}_p50_relay`, toCalm(middle, relay, kind)],
+          [`flood_${kind}_p99_relay`, toCalm(tail, relay, kind)],
         ]),
       ),
     }
   },
 }
 
-/** One user's replies flood the engine, one after the other, until the work is done. */
-async function whileFlooded(
-  { say }: Pick<Bench, "say">,
-  server: Server,
-  kind: Flood,
-  work: () => Promise<StreamsRound>,
-): Promise<StreamsRound> {
-  const client = new HttpClient()
-  const user = newUser()
-  const over = new AbortController()
-  let asked = 0
-  const flooding = (async () => {
-    const { body: today } = await client.call(`${server.baseUrl}/conversations/today`, { user })
+/** The engine hangs up on a flood sooner or later, and is asked again. */
+function askAgain({ baseUrl }: Server, { model }: Pick<Bench, "model">): BeginFlood {
+  return async (kind) => {
+    const client = new HttpClient()
+    const user = newUser()
+    const { body: today } = await client.call(`${baseUrl}/conversations/today`, { user })
     const { id }: { id: string } = JSON.parse(today)
-    while (!over.signal.aborted) {
-      const body = { id: randomUUID(), content: floodQuestion(kind, String((asked += 1))) }
-      await client.call(`${server.baseUrl}/conversations/${id}/messages`, { user, body })
+    const over = new AbortController()
+    const flooding = (async () => {
+      while (!over.signal.aborted) {
+        const body = { id: randomUUID(), content: floodQuestion(kind, randomUUID()) }
+        await client.call(`${baseUrl}/conversations/${id}/messages`, { user, body })
+      }
+    })()
+    return async () => {
+      over.abort()
+      await model.calm()
+      await flooding
+      client.close()
     }
-  })()
-  const measured = await work()
-  over.abort()
-  await flooding
-  client.close()
-  say(`floods: ${asked} by ${kind}`)
-  return measured
+  }
+}
+
+/** The relay never does; it reads on when nobody reads what it writes. */
+function askOnce({ baseUrl }: Server, { model }: Pick<Bench, "model">): BeginFlood {
+  return async (kind) => {
+    const socket = new WebSocket(baseUrl.replace("http", "ws"))
+    await once(socket, "open")
+    socket.send(floodQuestion(kind, "once"))
+    socket.close()
+    return () => model.calm()
+  }
 }
