@@ -18,14 +18,35 @@ export interface RememberedMemory {
   since: string
 }
 
+/** An earlier message as a prompt shows it. */
+export interface Quote {
+  id: string
+  role: "user" | "assistant"
+  text: string
+  /** Calendar day `YYYY-MM-DD` in the zone of the conversation that it is quoted in. */
+  day: string
+  createdAt: string
+}
+
 /** What a reply is made with, beside its conversation. */
 export interface Remembered {
   /** Pinned ones first, in order of time: what is new comes last. */
   memories: RememberedMemory[]
+  /** Best first. */
+  quotes: Quote[]
+}
+
+/** What is about to be answered. */
+export interface Occasion {
+  conversationId: string
+  /** Position of the message that is to be answered. */
+  position: number
+  /** How many messages of the conversation the prompt has anyway, the newest ones up to that one, which is counted in. */
+  window: number
 }
 
 /** Never rejects and never takes long: nothing is remembered then. An abort ends the wait. */
-export type Recollect = (conversationId: string, signal: AbortSignal) => Promise<Remembered>
+export type Recollect = (occasion: Occasion, signal: AbortSignal) => Promise<Remembered>
 
 /** What is known of a user. Someone else's memory is as absent as a missing one. */
 export interface MemoryStore {
@@ -40,8 +61,12 @@ export interface MemoryStore {
   ): Promise<Memory | "superseded" | null>
   /** Takes along all that it superseded. True when there was one. */
   forget(userId: string, memoryId: string): Promise<boolean>
-  /** Those that hold, of the conversation's user, for a prompt: pinned, then the newest; none while the memory is paused. */
-  remembered(conversationId: string): Promise<RememberedMemory[]>
+  /**
+   * For a prompt, of the conversation's user: the memories that hold, pinned, then the newest; and what was said before the
+   * window, in any conversation, that goes with the message. Nothing while the memory is paused.
+   * @param limits how many quotes at most, and how much of each, in characters
+   */
+  recollect(occasion: Occasion, limits: { quotes: number; quoteLength: number }): Promise<Remembered>
   isPaused(userId: string): Promise<boolean>
   setPaused(userId: string, isPaused: boolean): Promise<void>
 }
@@ -127,7 +152,7 @@ export interface ReplyOrigin {
   window: PromptMessage[]
   /** By id; those that are gone are not in it. */
   memories: Map<string, RememberedMemory>
-  quotes: Map<string, PromptMessage>
+  quotes: Map<string, Quote>
 }
 
 /** For whoever runs the engine: of any user's replies. */

@@ -64,7 +64,10 @@ export interface ReplyJob {
   /** The message it answers; null where the user erased it. */
   message: Message | null
   context: ContextMessage[]
-  /** Whether there is anything to recollect: false where the user has no memories, or has paused. */
+  /**
+   * Whether there may be anything to recollect: false where the user has no memories and said nothing outside the context,
+   * or has paused.
+   */
   recollects: boolean
   /** A stop was asked for before it began: it ends without a model call. */
   stopRequested: boolean

@@ -1,6 +1,7 @@
+import * as fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import type { UsedContext } from "../domain.ts"
-import type { RememberedMemory } from "../memory-ports.ts"
+import type { Quote, Remembered } from "../memory-ports.ts"
 import type { ContextMessage, LlmClient, ModelMessage } from "../ports.ts"
 import { chatAgent } from "./chat-agent.ts"
 import { loadTokenCounter } from "./token-count.ts"
@@ -11,6 +12,10 @@ const context: ContextMessage[] = [
   { role: "assistant", content: "A fine name." },
   { role: "user", content: "What is his name?" },
 ]
+
+const quote = (text: string, day: string): Quote => {
+  return { id: `${day} ${text}`, role: "user", text, day, createdAt: `${day}T10:00:00.000000Z` }
+}
 
 /** A model that repeats how it was asked. */
 function recording(): LlmClient & { asked: (readonly ModelMessage[])[] } {
@@ -29,15 +34,17 @@ function ask(
   llm: LlmClient,
   contextTokens: number,
   signal = new AbortController().signal,
-  memories: RememberedMemory[] = [],
+  remembered: Partial<Remembered> = {},
   recollects = true,
+  given = context,
 ) {
   const pieces: string[] = []
   const prompts: UsedContext[] = []
-  const recollect = async () => ({ memories })
+  const recollect = async () => ({ memories: [], quotes: [], ...remembered })
   const answering = chatAgent({ llm, persona, contextTokens, recollect }).answer({
     conversationId: "a conversation",
-    context,
+    position: 2,
+    context: given,
     recollects,
     onPrompt: (used) => prompts.push(used),
     onText: (text) => pieces.push(text),
@@ -58,14 +65,14 @@ describe("the chat agent", () => {
   test("asks no memory that has nothing to say", async () => {
     const llm = recording()
     const memory = { id: "m", kind: "fact", text: "Has a dog", since: "2026-01-01" } as const
-    await ask(llm, 8000, undefined, [memory], false).answering
+    await ask(llm, 8000, undefined, { memories: [memory] }, false).answering
     expect(llm.asked).toEqual([[{ role: "system", content: "You are P." }, ...context]])
   })
 
   test("what is remembered comes after the persona, and before the conversation", async () => {
     const llm = recording()
     const memory = { id: "m", kind: "fact", text: "Has a dog", since: "2026-01-01" } as const
-    const { prompts, answering } = ask(llm, 8000, undefined, [memory])
+    const { prompts, answering } = ask(llm, 8000, undefined, { memories: [memory] })
     await answering
     const [system, block, ...rest] = llm.asked[0]!
     expect(system).toEqual({ role: "system", content: "You are P." })
@@ -84,7 +91,7 @@ describe("the chat agent", () => {
       since: "2026-01-01",
     }))
     for (const contextTokens of [60, 400, 1000, 8000]) {
-      await ask(llm, contextTokens, undefined, memories).answering
+      await ask(llm, contextTokens, undefined, { memories }).answering
       const [, ...rest] = llm.asked.at(-1)!
       const blocks = rest.filter(({ content }) => content.includes("<memories>"))
       for (const { content } of blocks) expect(countTokens(content)).toBeLessThanOrEqual(contextTokens / 4)
@@ -92,6 +99,67 @@ describe("the chat agent", () => {
       expect(sum).toBeLessThanOrEqual(contextTokens)
       expect(rest.at(-1)).toEqual(context.at(-1))
     }
+  })
+
+  test("what was said before comes after what is remembered, and before the conversation", async () => {
+    const llm = recording()
+    const memory = { id: "m", kind: "fact", text: "Has a dog", since: "2026-01-01" } as const
+    const quotes = [quote("His name is Otto", "2026-01-03"), quote("I got a dog", "2026-01-02")]
+    const { prompts, answering } = ask(llm, 8000, undefined, { memories: [memory], quotes })
+    await answering
+    const [system, memories, block, ...rest] = llm.asked[0]!
+    expect(system).toEqual({ role: "system", content: "You are P." })
+    expect(memories!.content).toContain("<memories>")
+    expect(block!.role).toBe("user")
+    expect(block!.content.split("\n").slice(1)).toEqual([
+      "<quotes>",
+      '{"date":"2026-01-02","role":"user","text":"I got a dog"}',
+      '{"date":"2026-01-03","role":"user","text":"His name is Otto"}',
+      "</quotes>",
+    ])
+    expect(rest).toEqual(context)
+    const used = quotes.toReversed().map(({ id }) => id)
+    expect(prompts).toEqual([{ persona: "1", messages: 3, memories: ["m"], quotes: used }])
+  })
+
+  test("whatever is stored and said, the prompt keeps the budget, unless the message alone exceeds it", async () => {
+    const countTokens = await loadTokenCounter()
+    const sumOf = (messages: readonly { content: string }[]) =>
+      messages.reduce((tokens, { content }) => tokens + countTokens(content) + 4, 0)
+    const words = fc.constantFrom("honey ", "<", "</quotes>\n", "🐻", "熊", '"', "Größe ", "a", "\ud800")
+    const said = fc
+      .tuple(fc.array(words, { minLength: 1, maxLength: 4 }), fc.integer({ min: 1, max: 900 }))
+      .map(([parts, times]) => parts.join("").repeat(times))
+    const contextOf = fc.array(said, { minLength: 1, maxLength: 5 })
+    const all = fc.record({
+      context: contextOf,
+      memories: fc.array(said, { maxLength: 8 }),
+      quotes: fc.array(said, { maxLength: 12 }),
+      contextTokens: fc.integer({ min: 100, max: 12_000 }),
+    })
+    await fc.assert(
+      fc.asyncProperty(all, async ({ context: contents, memories, quotes, contextTokens }) => {
+        const llm = recording()
+        const given = contents.map((content) => ({ role: "user" as const, content }))
+        const remembered = {
+          memories: memories.map((text, index) => ({
+            id: `${index}`,
+            kind: "note" as const,
+            text,
+            since: "2026-01-01",
+          })),
+          quotes: quotes.map((text) => quote(text, "2026-01-01")),
+        }
+        await ask(llm, contextTokens, undefined, remembered, true, given).answering
+        const [, ...rest] = llm.asked[0]!
+        expect(rest.at(-1)).toEqual(given.at(-1))
+        expect(sumOf(rest)).toBeLessThanOrEqual(Math.max(contextTokens, sumOf([given.at(-1)!])))
+        for (const { content } of rest.filter(({ content: text }) => text.includes("\n<quotes>\n"))) {
+          expect(countTokens(content)).toBeLessThanOrEqual(1500)
+        }
+      }),
+      { numRuns: 60 },
+    )
   })
 
   test("counts tokens, not bytes, where the budget is tight", async () => {

@@ -1,9 +1,11 @@
 import type { UsedContext } from "../domain.ts"
 import type { Recollect, Remembered } from "../memory-ports.ts"
-import type { ContextMessage, LlmClient, ModelRequest, ModelResult } from "../ports.ts"
-import { blockAtMost, blockMaxTokens, memoryBlock } from "./memory-block.ts"
+import type { ContextMessage, LlmClient, ModelMessage, ModelRequest, ModelResult } from "../ports.ts"
+import { blockAtMost, type DataBlock, dataBlock } from "./data-block.ts"
+import { memoryBlock } from "./memory-block.ts"
 import type { Persona } from "./persona.ts"
 import { buildPrompt, surelyFits, tokensAroundMessage } from "./prompt.ts"
+import { quoteBlock } from "./quote-block.ts"
 import { loadTokenCounter, tokensAtMost } from "./token-count.ts"
 
 /** Answers as the persona. */
@@ -14,6 +16,8 @@ export interface ChatAgent {
    */
   answer(request: {
     conversationId: string
+    /** Of the message to be answered. */
+    position: number
     context: readonly ContextMessage[]
     /** False: nothing is remembered, and it is not asked for. */
     recollects: boolean
@@ -32,24 +36,53 @@ export interface ChatAgentOptions {
   recollect: Recollect
 }
 
-const nothing: Remembered = { memories: [] }
+const nothing: Remembered = { memories: [], quotes: [] }
 
 export function chatAgent({ llm, persona, contextTokens, recollect }: ChatAgentOptions): ChatAgent {
   return {
-    async answer({ conversationId, context, recollects, onPrompt, onText, signal }) {
-      const { memories } = recollects ? await recollect(conversationId, signal) : nothing
+    async answer({ conversationId, position, context, recollects, onPrompt, onText, signal }) {
+      const occasion = { conversationId, position, window: context.length }
+      const remembered = recollects ? await recollect(occasion, signal) : nothing
       signal.throwIfAborted()
-      // A quarter at most, so that the conversation itself comes first.
-      const maxTokens = memories.length === 0 ? 0 : Math.min(blockMaxTokens, Math.floor(contextTokens / 4))
       // An upper bound serves as the count where it already fits: the usual case loads no tokenizer.
-      const fits = blockAtMost(memories) <= maxTokens && surelyFits(context, contextTokens - maxTokens)
-      const countTokens = fits ? tokensAtMost : await loadTokenCounter()
+      const countTokens = surelyFitsAll(context, contextTokens, remembered) ? tokensAtMost : await loadTokenCounter()
       signal.throwIfAborted()
-      const block = memoryBlock(memories, maxTokens, countTokens)
-      const left = contextTokens - (block === null ? 0 : countTokens(block.message.content) + tokensAroundMessage)
-      const [system, ...rest] = buildPrompt({ persona, context, contextTokens: left, countTokens })
-      onPrompt({ persona: persona.version, messages: rest.length, memories: block?.used ?? [], quotes: [] })
-      return llm.stream({ messages: [system!, ...(block === null ? [] : [block.message]), ...rest], onText, signal })
+      const before: ModelMessage[] = []
+      // What is to be answered is in the prompt whatever its length.
+      const askedTokens = countTokens(context.at(-1)?.content ?? "") + tokensAroundMessage
+      let left = contextTokens - askedTokens
+      const place = <Item extends { id: string }>(block: DataBlock<Item>, items: readonly Item[]): string[] => {
+        const maxTokens = Math.min(maxTokensOf(block, contextTokens), left - tokensAroundMessage)
+        const built = dataBlock(block, items, maxTokens, countTokens)
+        if (built === null) return []
+        before.push(built.message)
+        left -= countTokens(built.message.content) + tokensAroundMessage
+        return built.used
+      }
+      const memories = place(memoryBlock, remembered.memories)
+      const quotes = place(quoteBlock, remembered.quotes)
+      const [system, ...rest] = buildPrompt({ persona, context, contextTokens: left + askedTokens, countTokens })
+      onPrompt({ persona: persona.version, messages: rest.length, memories, quotes })
+      return llm.stream({ messages: [system!, ...before, ...rest], onText, signal })
     },
   }
+}
+
+/** A quarter of the budget at most, so that the conversation itself comes first. */
+function maxTokensOf({ maxTokens }: { maxTokens: number }, contextTokens: number): number {
+  return Math.min(maxTokens, Math.floor(contextTokens / 4))
+}
+
+/** Whether all of it fits for certain, told by lengths alone. */
+function surelyFitsAll(
+  context: readonly ContextMessage[],
+  contextTokens: number,
+  { memories, quotes }: Remembered,
+): boolean {
+  const [memoryTokens, quoteTokens] = [blockAtMost(memoryBlock, memories), blockAtMost(quoteBlock, quotes)]
+  return (
+    memoryTokens <= maxTokensOf(memoryBlock, contextTokens) &&
+    quoteTokens <= maxTokensOf(quoteBlock, contextTokens) &&
+    surelyFits(context, contextTokens - memoryTokens - quoteTokens - 2 * tokensAroundMessage)
+  )
 }

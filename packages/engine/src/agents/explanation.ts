@@ -1,7 +1,9 @@
 import type { PromptMessage, ReplyOrigin } from "../memory-ports.ts"
+import { type DataBlock, dataBlock } from "./data-block.ts"
 import { memoryBlock } from "./memory-block.ts"
 import type { Persona } from "./persona.ts"
 import { tokensAroundMessage } from "./prompt.ts"
+import { quoteBlock, quotedText } from "./quote-block.ts"
 import type { CountTokens } from "./token-count.ts"
 
 /** One part of a prompt, rebuilt from what is stored. */
@@ -21,7 +23,7 @@ export function explainPrompt(origin: ReplyOrigin, persona: Persona, countTokens
   return [
     personaPart(origin, persona, of),
     memoriesPart(origin, countTokens, of),
-    quotesPart(origin, of),
+    quotesPart(origin, countTokens, of),
     ...windowParts(origin, of),
   ]
 }
@@ -38,23 +40,28 @@ function personaPart({ used }: ReplyOrigin, { name, version, systemPrompt }: Per
 function memoriesPart({ used, memories }: ReplyOrigin, countTokens: CountTokens, of: Of): PromptPart {
   const ids = used?.memories ?? []
   const left = ids.flatMap((id) => memories.get(id) ?? [])
-  const block = memoryBlock(left, Number.MAX_SAFE_INTEGER, countTokens)
   const notes =
     used === null ? [unrecorded] : gone(ids.length - left.length, "memory", "memories", "forgotten or erased")
   const items = left.map(({ id, kind, since, text }) => of(`${kind} ${id}, since ${since}`, text))
-  const tokens = block === null ? 0 : countTokens(block.message.content) + tokensAroundMessage
-  return { ...part("memories", items, notes), tokens }
+  return { name: "memories", items, notes, tokens: blockTokens(memoryBlock, left, countTokens) }
 }
 
-function quotesPart({ used, quotes }: ReplyOrigin, of: Of): PromptPart {
+function quotesPart({ used, quotes }: ReplyOrigin, countTokens: CountTokens, of: Of): PromptPart {
   const ids = used?.quotes ?? []
   const left = ids.flatMap((id) => quotes.get(id) ?? [])
   const notes = used === null ? [unrecorded] : gone(ids.length - left.length, "message", "messages", "erased")
-  return part(
-    "quotes",
-    left.map((quote) => messageItem(quote, of)),
-    notes,
-  )
+  const items = left.map((quote) => of(`${quote.role} ${quote.id}, ${quote.day}`, quotedText(quote)))
+  return { name: "quotes", items, notes, tokens: blockTokens(quoteBlock, left, countTokens) }
+}
+
+/** With its marks, and the form of its lines. */
+function blockTokens<Item extends { id: string }>(
+  block: DataBlock<Item>,
+  items: readonly Item[],
+  countTokens: CountTokens,
+): number {
+  const built = dataBlock(block, items, Number.MAX_SAFE_INTEGER, countTokens)
+  return built === null ? 0 : countTokens(built.message.content) + tokensAroundMessage
 }
 
 function windowParts({ window }: ReplyOrigin, of: Of): PromptPart[] {

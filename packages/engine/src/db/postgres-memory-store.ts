@@ -1,5 +1,5 @@
 import type { Memory, MemoryKind, MemorySource } from "../domain.ts"
-import type { MemoryPageRequest, MemoryStore, RememberedMemory } from "../memory-ports.ts"
+import type { MemoryPageRequest, MemoryStore, Occasion, Quote, Remembered, RememberedMemory } from "../memory-ports.ts"
 import type { Database, Parameter, Statement } from "./database.ts"
 
 interface MemoryRow {
@@ -62,12 +62,24 @@ const forget: Statement = {
   text: "select grizz.forget_memory($1::uuid, $2::uuid) as is_gone",
 }
 
-// The pinned ones however old they are, then the newest facts and the newest summary: each list in order of time.
-const readRemembered: Statement = {
-  name: "grizz_remembered",
+// The pinned ones however old they are, then the newest facts and the newest summary: each list in order of time. The
+// window is that of grizz.context_before.
+const recollect: Statement = {
+  name: "grizz_recollect",
   text: `with of_user as (
-      select c.user_id from public.conversations c where c.id = $1::uuid
+      select c.user_id, grizz.known_zone(c.timezone) as zone from public.conversations c where c.id = $1::uuid
         and not exists (select from grizz.memory_settings s where s.user_id = c.user_id and s.is_paused)
+    ), asked as (
+      select m.content, m.created_at, coalesce((
+        select w.position from public.messages w
+        where w.conversation_id = $1::uuid and w.position < $2::integer and w.role in ('user', 'assistant')
+          and w.content <> '' and not coalesce((
+            select true from grizz.replies r
+            where r.conversation_id = $1::uuid and r.position = w.position and r.superseded_by is not null
+          ), false)
+        order by w.position desc offset greatest($3::integer - 2, 0) limit case when $3::integer > 1 then 1 else 0 end
+      ), $2::integer) as window_from
+      from public.messages m where m.conversation_id = $1::uuid and m.position = $2::integer
     ), holding as (
       select m.* from grizz.memories m
       where m.user_id = (select u.user_id from of_user u) and m.superseded_by is null
@@ -79,8 +91,20 @@ const readRemembered: Statement = {
       union all (select * from holding h where h.kind = 'fact' and not h.is_pinned order by h.created_at desc limit 30)
       union all (select * from holding h where h.kind = 'summary' and not h.is_pinned order by h.day desc limit 1)
     )
-    select h.id::text as id, h.kind, h.text, coalesce(h.day, (h.valid_from at time zone 'UTC')::date)::text as since
-    from chosen h order by h.is_pinned desc, h.kind = 'summary', h.created_at, h.id`,
+    select (
+        select coalesce(json_agg(json_build_object(
+          'id', h.id, 'kind', h.kind, 'text', h.text,
+          'since', coalesce(h.day, (h.valid_from at time zone 'UTC')::date)
+        ) order by h.is_pinned desc, h.kind = 'summary', h.created_at, h.id), '[]') from chosen h
+      ) as memories, (
+        select coalesce(json_agg(json_build_object(
+          'id', q.message_id, 'role', q.role, 'text', left(q.content, $5::integer),
+          'day', (q.created_at at time zone u.zone)::date, 'createdAt', grizz.rfc3339(q.created_at)
+        ) order by q.ordinality), '[]')
+        from of_user u, asked a, lateral grizz.recall(
+          u.user_id, a.content, $1::uuid, a.window_from, a.created_at, u.zone, $4::integer
+        ) with ordinality q
+      ) as quotes`,
 }
 
 const readPause: Statement = {
@@ -133,8 +157,13 @@ export class PostgresMemoryStore implements MemoryStore {
     return row!.is_gone
   }
 
-  remembered(conversationId: string): Promise<RememberedMemory[]> {
-    return this.#database.query(readRemembered, [conversationId])
+  async recollect(
+    { conversationId, position, window }: Occasion,
+    limits: { quotes: number; quoteLength: number },
+  ): Promise<Remembered> {
+    const parameters = [conversationId, position, window, limits.quotes, limits.quoteLength]
+    const [row] = await this.#database.query<{ memories: RememberedMemory[]; quotes: Quote[] }>(recollect, parameters)
+    return row!
   }
 
   async isPaused(userId: string): Promise<boolean> {

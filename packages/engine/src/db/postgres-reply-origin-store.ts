@@ -1,5 +1,5 @@
 import type { UsedContext } from "../domain.ts"
-import type { PromptMessage, RememberedMemory, ReplyOrigin, ReplyOriginStore } from "../memory-ports.ts"
+import type { PromptMessage, Quote, RememberedMemory, ReplyOrigin, ReplyOriginStore } from "../memory-ports.ts"
 import type { Database, Statement } from "./database.ts"
 import { toReplyUsage } from "./rows.ts"
 
@@ -39,8 +39,10 @@ const readMemories: Statement = {
 
 const readQuotes: Statement = {
   name: "grizz_reply_origin_quotes",
-  text: `select m.id::text as id, m.role, m.content, grizz.rfc3339(m.created_at) as created_at
-    from public.messages m join public.conversations c on c.id = m.conversation_id
+  text: `select m.id::text as id, m.role, m.content as text, grizz.rfc3339(m.created_at) as "createdAt",
+      (m.created_at at time zone z.zone)::date::text as day
+    from public.messages m join public.conversations c on c.id = m.conversation_id,
+      (select grizz.known_zone(k.timezone) as zone from public.conversations k where k.id = $3::uuid) z
     where c.user_id = $1::uuid and m.id = any ($2::uuid[])`,
 }
 
@@ -78,7 +80,7 @@ export class PostgresReplyOriginStore implements ReplyOriginStore {
     const parameters = [conversationId, reply.until, reply.started_at, used?.messages ?? contextMessages]
     const window = await this.#database.query<MessageRow>(readWindow, parameters)
     const memories = await this.#database.query<RememberedMemory>(readMemories, [userId, used?.memories ?? []])
-    const quotes = await this.#database.query<MessageRow & { id: string }>(readQuotes, [userId, used?.quotes ?? []])
+    const quotes = await this.#database.query<Quote>(readQuotes, [userId, used?.quotes ?? [], conversationId])
     return {
       replyId,
       conversationId,
@@ -89,7 +91,7 @@ export class PostgresReplyOriginStore implements ReplyOriginStore {
       used,
       window: window.map(toPromptMessage),
       memories: new Map(memories.map((memory) => [memory.id, memory])),
-      quotes: new Map(quotes.map((quote) => [quote.id, toPromptMessage(quote)])),
+      quotes: new Map(quotes.map((quote) => [quote.id, quote])),
     }
   }
 }

@@ -1,21 +1,25 @@
+import { quoteMaxLength } from "../agents/quote-block.ts"
 import type { Logger } from "../core/logger.ts"
 import { within } from "../core/within.ts"
-import type { MemoryStore, Recollect, RememberedMemory } from "../memory-ports.ts"
+import type { MemoryStore, Recollect, Remembered } from "../memory-ports.ts"
 
 /** How long a reply waits for what is remembered; then it is made without. */
 const recollectionMaxMs = 150
 
+/** More than fit a prompt, and of each enough to tell that it is cut there. */
+const limits = { quotes: 50, quoteLength: quoteMaxLength + 1 }
+
 /** What is remembered of a conversation's user. A memory that is down, slow or broken costs a reply that time, and no more. */
-export function recollection(store: Pick<MemoryStore, "remembered">, logger: Logger): Recollect {
-  return async (conversationId, signal) => {
-    let memories: RememberedMemory[] = []
+export function recollection(store: Pick<MemoryStore, "recollect">, logger: Logger): Recollect {
+  return async (occasion, signal) => {
+    let remembered: Remembered = { memories: [], quotes: [] }
     let isOver = false
     const read = async () => {
       try {
-        const found = await store.remembered(conversationId)
-        if (!isOver) memories = found
+        const found = await store.recollect(occasion, limits)
+        if (!isOver) remembered = found
       } catch (error) {
-        logger.warn({ err: error, conversation_id: conversationId }, "a reply is made without the memory")
+        logger.warn({ err: error, conversation_id: occasion.conversationId }, "a reply is made without the memory")
       }
     }
     const aborted = Promise.withResolvers<void>()
@@ -25,6 +29,6 @@ export function recollection(store: Pick<MemoryStore, "remembered">, logger: Log
     await within(recollectionMaxMs, Promise.race([read(), aborted.promise]))
     signal.removeEventListener("abort", onAbort)
     isOver = true
-    return { memories }
+    return remembered
   }
 }

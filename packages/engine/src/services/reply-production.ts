@@ -13,7 +13,7 @@ export const replyStopped = new ChatError("interrupted", "The reply was stopped.
  */
 export async function produceReply(
   agent: ChatAgent,
-  asked: Pick<Parameters<ChatAgent["answer"]>[0], "conversationId" | "context" | "recollects">,
+  asked: Pick<Parameters<ChatAgent["answer"]>[0], "conversationId" | "position" | "context" | "recollects">,
   writer: Pick<ReplyWriter, "text" | "append">,
   signal: AbortSignal,
   logger: Logger,

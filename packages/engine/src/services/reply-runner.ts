@@ -166,7 +166,12 @@ export class ReplyRunner {
     try {
       const outcome = await produceReply(
         agent,
-        { conversationId: reply.conversationId, context: job.context, recollects: job.recollects },
+        {
+          conversationId: reply.conversationId,
+          position: job.message?.position ?? reply.position,
+          context: job.context,
+          recollects: job.recollects,
+        },
         fenced,
         abort.signal,
         log,

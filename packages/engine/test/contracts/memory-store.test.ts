@@ -6,6 +6,7 @@ import { completed, TestConversation } from "../support/database-conversation.ts
 import { sql } from "../support/database-sql.ts"
 import { describeDatabases } from "../support/describe-databases.ts"
 
+const limits = { quotes: 10, quoteLength: 100 }
 const everything = { limit: 200, superseded: true }
 
 describeDatabases("memory store", (database) => {
@@ -40,9 +41,9 @@ describeDatabases("memory store", (database) => {
         select gen_random_uuid(), $1::uuid, 'fact', 'fact ' || n from generate_series(1, 600) n`,
       [userId],
     )
-    const remembered = await stores.memories.remembered(id)
-    expect(remembered.map(({ text }) => text)).toContain("Allergic to nuts")
-    expect(remembered).toHaveLength(31)
+    const { memories } = await stores.memories.recollect({ conversationId: id, position: 0, window: 1 }, limits)
+    expect(memories.map(({ text }) => text)).toContain("Allergic to nuts")
+    expect(memories).toHaveLength(31)
   })
 
   test("a page neither skips nor repeats a memory of the same microsecond", async () => {

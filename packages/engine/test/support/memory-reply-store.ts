@@ -308,7 +308,10 @@ export class MemoryReplyStore implements ReplyStore {
     const asked: ContextMessage[] = message === null ? [] : [{ role: "user", content: message.content }]
     const stopRequested = reply.isStopRequested || message === null
     const context = [...before, ...asked]
-    return { reply: jobless(reply), message: message && { ...message }, context, recollects: false, stopRequested }
+    const { id, userId } = conversation
+    const hasAnother = this.conversations.some((other) => other.userId === userId && other.id !== id)
+    const recollects = hasAnother || (message?.position ?? reply.position) > limit - 1
+    return { reply: jobless(reply), message: message && { ...message }, context, recollects, stopRequested }
   }
 
   /** The next moment of a conversation: no two of its writes have the same. */
