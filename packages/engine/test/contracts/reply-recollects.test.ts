@@ -11,7 +11,7 @@ describeDatabases("reply store, whether there is anything to recollect,", (datab
     stores = createStores(database(), newId)
   })
 
-  test("nothing of a user without memories, whoever hands the reply out", async () => {
+  test("nothing of a user without memories in the only conversation, whoever hands the reply out", async () => {
     const conversation = await TestConversation.create(stores)
     const first = await conversation.start("first")
     await conversation.enqueue("second")
@@ -39,5 +39,24 @@ describeDatabases("reply store, whether there is anything to recollect,", (datab
     await stores.memories.setPaused(userId, false)
     await conversation.end(ended!.next!, completed("answer"))
     expect((await conversation.say("third", "answer")).recollects).toBe(true)
+  })
+
+  test("something once there is more than the window holds", async () => {
+    const conversation = await TestConversation.create(stores)
+    const said = async () => (await conversation.say("question", "answer")).recollects
+    for (let turn = 0; turn < 5; turn++) expect(await said()).toBe(false)
+    expect(await said()).toBe(true)
+    await stores.memories.setPaused(conversation.userId, true)
+    expect(await said()).toBe(false)
+  })
+
+  test("something once there is another conversation, also for the reply that waited", async () => {
+    const conversation = await TestConversation.create(stores)
+    const first = await conversation.start("first")
+    await conversation.enqueue("second")
+    expect(first.recollects).toBe(false)
+    await TestConversation.create(stores, conversation.userId)
+    const ended = await conversation.end(first, completed("answer"))
+    expect(ended?.next?.recollects).toBe(true)
   })
 })

@@ -8,7 +8,7 @@ import { answer, done, finish, role, text } from "../support/model-stream.ts"
 
 const reads = 20
 const tokensPerRead = 50
-const memoryRead = "grizz_remembered"
+const memoryRead = "grizz_recollect"
 
 describe(`what things cost, counted, on ${oneDatabaseKind.name}`, () => {
   let opened: OpenDatabase
@@ -80,6 +80,19 @@ describe(`what things cost, counted, on ${oneDatabaseKind.name}`, () => {
     wire.say(randomUUID(), "And then?")
     await wire.next("reply.ended")
     expect(ofTurns()).toEqual(["grizz_accept_message", "grizz_end_reply"])
+  })
+
+  test("a turn is one statement more once something was said outside the window, and not before", async () => {
+    const wire = await user.connect(conversationId)
+    const turn = async () => {
+      wire.say(randomUUID(), "Is it?")
+      await wire.next("reply.ended")
+      return ofTurns()
+    }
+    statements()
+    // Ten messages are the window.
+    for (let count = 0; count < 5; count++) expect(await turn()).toEqual(["grizz_accept_message", "grizz_end_reply"])
+    expect(await turn()).toEqual(["grizz_accept_message", memoryRead, "grizz_end_reply"])
   })
 
   test("following events over HTTP is one statement, also with a cursor", async () => {
