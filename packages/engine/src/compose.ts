@@ -74,6 +74,9 @@ const usualDerivationTiming: DerivationTiming = { intervalMs: 30_000, quietSecon
 const usualIndexIntervalMs = 3000
 const indexBatchesMax = 10
 
+/** How long a reply waits for what is remembered. */
+const usualRecollectionMaxMs = 150
+
 /** What one user may cost a day (UTC), and how long one call may take. */
 const derivation = { budget: { calls: 50, tokens: 250_000 }, timeoutMs: 120_000 }
 
@@ -138,6 +141,7 @@ export async function compose(
   clock: Clock = systemClock,
   derivationTiming: DerivationTiming = usualDerivationTiming,
   indexIntervalMs = usualIndexIntervalMs,
+  recollectionMaxMs = usualRecollectionMaxMs,
 ): Promise<Engine> {
   const { contextMessages, contextTokens, personaFile, concurrentSends, replyMaxAttempts } = config.chat
   const stores = createStores(database, newId, { leaseSeconds })
@@ -153,7 +157,7 @@ export async function compose(
     llm,
     persona: await loadPersona(personaFile ?? undefined),
     contextTokens,
-    recollect: recollection(stores.memories, logger),
+    recollect: recollection(stores.memories, logger, recollectionMaxMs),
   })
   const owner = randomUUID()
   const serial = new Serial()

@@ -17,22 +17,22 @@ const logger = pino({ level: "silent" })
 const never = new AbortController().signal
 
 test("what is remembered is given", async () => {
-  const recollect = recollection({ recollect: async () => remembered }, logger)
+  const recollect = recollection({ recollect: async () => remembered }, logger, 150)
   expect(await recollect(occasion, never)).toEqual(remembered)
 })
 
 test("a memory that is down is as good as none", async () => {
-  const recollect = recollection({ recollect: () => Promise.reject(new Error("down")) }, logger)
+  const recollect = recollection({ recollect: () => Promise.reject(new Error("down")) }, logger, 150)
   expect(await recollect(occasion, never)).toEqual(nothing)
 })
 
 test("a memory that never answers is not waited for", async () => {
-  const recollect = recollection({ recollect: () => new Promise(() => undefined) }, logger)
+  const recollect = recollection({ recollect: () => new Promise(() => undefined) }, logger, 150)
   expect(await recollect(occasion, never)).toEqual(nothing)
 })
 
 test("an abort ends the wait", async () => {
   const abort = new AbortController()
-  const recollect = recollection({ recollect: () => new Promise(() => abort.abort()) }, logger)
+  const recollect = recollection({ recollect: () => new Promise(() => abort.abort()) }, logger, 150)
   expect(await recollect(occasion, abort.signal)).toEqual(nothing)
 })

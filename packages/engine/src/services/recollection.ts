@@ -3,14 +3,11 @@ import type { Logger } from "../core/logger.ts"
 import { within } from "../core/within.ts"
 import type { MemoryStore, Recollect, Remembered } from "../memory-ports.ts"
 
-/** How long a reply waits for what is remembered; then it is made without. */
-const recollectionMaxMs = 150
-
 /** More than fit a prompt, and of each enough to tell that it is cut there. */
 const limits = { quotes: 50, quoteLength: quoteMaxLength + 1 }
 
-/** What is remembered of a conversation's user. A memory that is down, slow or broken costs a reply that time, and no more. */
-export function recollection(store: Pick<MemoryStore, "recollect">, logger: Logger): Recollect {
+/** A memory that is down, slow or broken costs a reply `maxMs`, and no more: then it is made without. */
+export function recollection(store: Pick<MemoryStore, "recollect">, logger: Logger, maxMs: number): Recollect {
   return async (occasion, signal) => {
     let remembered: Remembered = { memories: [], quotes: [] }
     let isOver = false
@@ -26,7 +23,7 @@ export function recollection(store: Pick<MemoryStore, "recollect">, logger: Logg
     const onAbort = () => aborted.resolve()
     if (signal.aborted) onAbort()
     signal.addEventListener("abort", onAbort, { once: true })
-    await within(recollectionMaxMs, Promise.race([read(), aborted.promise]))
+    await within(maxMs, Promise.race([read(), aborted.promise]))
     signal.removeEventListener("abort", onAbort)
     isOver = true
     return remembered

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto"
 import type { MemoryPage, Turn } from "@grizz/protocol"
 import { expect, test } from "vitest"
 import { databaseKinds } from "../support/database-kinds.ts"
-import { startTestEngine } from "../support/engine.ts"
+import { patient, startTestEngine } from "../support/engine.ts"
 import { type ModelCall, startModelServer } from "../support/model-server.ts"
 import { answer } from "../support/model-stream.ts"
 
@@ -28,6 +28,7 @@ for (const kind of databaseKinds) {
         database: opened.database,
         modelUrl: model.baseUrl,
         env: { OPENAI_BASE_URL: model.baseUrl },
+        recollectionMaxMs: patient,
         derivationTiming: { intervalMs: 50, quietSeconds: 1 },
       })
       try {

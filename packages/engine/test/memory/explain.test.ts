@@ -5,7 +5,7 @@ import { readConfig } from "../../src/core/config.ts"
 import { explain } from "../../src/explain.ts"
 import { sql } from "../support/database-sql.ts"
 import { describeDatabases } from "../support/describe-databases.ts"
-import { startTestEngine, type TestEngine, type TestUser } from "../support/engine.ts"
+import { patient, startTestEngine, type TestEngine, type TestUser } from "../support/engine.ts"
 
 const { chat } = readConfig({}, "start")
 
@@ -20,7 +20,12 @@ describeDatabases("what a reply was made with", (database) => {
       asked = request.messages.map(({ content }) => content)
       return [{ text: "I see." }, { finish: "stop" as const }]
     }
-    engine = await startTestEngine({ database: database(), script, env: { CONTEXT_MESSAGES: "4" } })
+    engine = await startTestEngine({
+      database: database(),
+      script,
+      env: { CONTEXT_MESSAGES: "4" },
+      recollectionMaxMs: patient,
+    })
   })
   afterAll(() => engine.close())
   beforeEach(async () => {

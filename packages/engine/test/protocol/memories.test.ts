@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto"
 import { type MemoryPage, type MemoryResource, memoryPage, memoryResource } from "@grizz/protocol"
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest"
 import { describeDatabases } from "../support/describe-databases.ts"
-import { startTestEngine, type TestEngine, type TestUser } from "../support/engine.ts"
+import { patient, startTestEngine, type TestEngine, type TestUser } from "../support/engine.ts"
 
 describeDatabases("memories over REST", (database) => {
   let engine: TestEngine
@@ -98,6 +98,7 @@ describeDatabases("memories over REST", (database) => {
     const asked: string[] = []
     const talking = await startTestEngine({
       database: database(),
+      recollectionMaxMs: patient,
       script: (request) => {
         asked.push(JSON.stringify(request))
         return null

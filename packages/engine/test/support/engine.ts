@@ -85,6 +85,9 @@ export interface TestEngine {
   close(): Promise<void>
 }
 
+/** As `recollectionMaxMs`: waits for what is remembered as long as a test has. */
+export const patient = 60_000
+
 export interface TestEngineOptions {
   database: Database
   script?: OfflineScript
@@ -95,6 +98,8 @@ export interface TestEngineOptions {
   modelUrl?: string
   derivationTiming?: DerivationTiming
   indexIntervalMs?: number
+  /** Default: the usual one. `patient` for tests of what is remembered, also on a slow machine. */
+  recollectionMaxMs?: number
 }
 
 /** The whole engine in this process, on the given database, with a scripted model behind real HTTP. */
@@ -107,6 +112,7 @@ export async function startTestEngine({
   modelUrl,
   derivationTiming,
   indexIntervalMs,
+  recollectionMaxMs,
 }: TestEngineOptions): Promise<TestEngine> {
   let modelCalls = 0
   const model = await startOfflineModel({
@@ -137,7 +143,17 @@ export async function startTestEngine({
     verifier: verifier ?? development.verifier,
     development: verifier === undefined ? development : null,
   }
-  const engine = await compose(config, logger, counting, client, signIn, clock, derivationTiming, indexIntervalMs)
+  const engine = await compose(
+    config,
+    logger,
+    counting,
+    client,
+    signIn,
+    clock,
+    derivationTiming,
+    indexIntervalMs,
+    recollectionMaxMs,
+  )
   const { port } = await engine.listen()
   const url = `http://127.0.0.1:${port}`
   let drained: Promise<void> | null = null
