@@ -1,6 +1,6 @@
-import { AxeBuilder } from "@axe-core/playwright"
 import type { Page } from "playwright-core"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
+import { findingsIn } from "./support/accessibility.ts"
 import { desktop, PageBrowser, phone, replies, say } from "./support/browser-page.ts"
 import { findChromium } from "./support/chromium.ts"
 import { EngineProcess } from "./support/engine-process.ts"
@@ -199,14 +199,6 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     await supabase.stop()
   })
 })
-
-/** Everything axe finds, one line each. */
-async function findingsIn(page: Page): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page }).analyze()
-  return violations.flatMap(({ id, nodes }) =>
-    nodes.map((node) => `${id}: ${node.html} ${node.any.map((one) => one.message).join(" ")}`),
-  )
-}
 
 /** How far the page reaches beyond the width of its window. */
 async function overflowPx(page: Page): Promise<number> {

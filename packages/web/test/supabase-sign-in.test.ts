@@ -1,10 +1,11 @@
-import { AxeBuilder } from "@axe-core/playwright"
 import type { Page } from "playwright-core"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 import { texts } from "../src/texts.ts"
+import { findingsIn } from "./support/accessibility.ts"
 import { AuthServer } from "./support/auth-server.ts"
 import { PageBrowser, phone, replies, say } from "./support/browser-page.ts"
 import { findChromium } from "./support/chromium.ts"
+import { CutLine } from "./support/cut-line.ts"
 import { EngineProcess } from "./support/engine-process.ts"
 import { ScriptedModel } from "./support/scripted-model.ts"
 
@@ -83,7 +84,7 @@ describe.skipIf(chromium === null)(`Supabase sign-in${chromium === null ? ": no 
       .getByRole("alert")
       .getByText(texts.signIn.problems["invalid_credentials"] ?? "")
       .waitFor()
-    expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([])
+    expect(await findingsIn(page)).toEqual([])
     await page.getByLabel(texts.signIn.email).fill("flood@example.com")
     await linkButton(page).click()
     await page
@@ -163,6 +164,37 @@ describe.skipIf(chromium === null)(`Supabase sign-in${chromium === null ? ": no 
     await page.getByRole("button", { name: texts.days.signOut }).click()
     await signInButton(second).waitFor()
   })
+
+  test("says so when the project ends it, and keeps for its user alone what is not sent yet", async () => {
+    const line = await CutLine.to(engine.url)
+    const own = `${crypto.randomUUID()}@example.com`
+    for (const one of [own, `not-${own}`]) auth.addUser(one, "honey")
+    const page = await browser.visit(line.url)
+    // So short that it is renewed before every use, and over soon when that is refused.
+    auth.tokenSeconds = 5
+    await signIn(page, own)
+    await emptyDay(page).waitFor()
+    line.cut()
+    await say(page, "Not for others")
+    await page.getByText(texts.pending.sending).waitFor()
+    auth.forgetRefreshTokens()
+    // By the connection that it ends, or by the sign-in in its place, whichever notices first.
+    await page.getByText(texts.connection.closed.unauthenticated ?? "").waitFor({ timeout: 60_000 })
+    expect(await findingsIn(page)).toEqual([])
+    await page.getByRole("button", { name: texts.connection.signIn }).or(signInButton(page)).click()
+    auth.tokenSeconds = 3_600
+    line.mend()
+    await signIn(page, `not-${own}`)
+    await emptyDay(page).waitFor()
+    await page.getByText(texts.connection.states.open, { exact: true }).waitFor()
+    expect(await page.locator(".bubble").count()).toBe(0)
+    await page.getByRole("button", { name: texts.days.signOut }).click()
+    model.next("It came through.")
+    await signIn(page, own)
+    await replies(page, "completed").getByText("It came through.").waitFor()
+    expect(await page.locator(".bubble").allInnerTexts()).toEqual(["Not for others"])
+    await line.stop()
+  }, 120_000)
 
   test("may be called by the page, and nothing else outside", async () => {
     const policy = (await fetch(engine.url)).headers.get("content-security-policy") ?? ""
