@@ -1,4 +1,5 @@
-import type { Page } from "playwright-core"
+import { inflateSync } from "node:zlib"
+import type { Locator, Page } from "playwright-core"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 import { findingsIn } from "./support/accessibility.ts"
 import { desktop, PageBrowser, phone, replies, say } from "./support/browser-page.ts"
@@ -159,6 +160,35 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     expect(await overflowPx(page)).toBeLessThanOrEqual(0)
   })
 
+  test.each([
+    ["light", "en"],
+    ["dark", "en"],
+    ["light", "ar"],
+  ] as const)("shows at which edge code and a table go on, %s, in %s", async (colorScheme, language) => {
+    const page = await browser.signIn(engine.url, { ...phone, colorScheme })
+    await page.evaluate((chosen) => localStorage.setItem("grizz.language", chosen), language)
+    await page.reload()
+    // The first letter gives an answer its direction, and so its tables.
+    model.next(`${language === "ar" ? "مرحبا" : "Hello"}\n\n${everyKindOfMarkdown}`)
+    await page.locator("#message").fill("What is wide?")
+    await page.locator("#message").press("Enter")
+    await replies(page, "completed").waitFor()
+    for (const box of [page.locator(".code pre"), page.locator(".table-scroll")]) {
+      // In RTL the beginning is at the right, and positions are negative.
+      const scrollTo = (left: number) => box.evaluate((element, to) => element.scrollTo({ left: to }), left)
+      const [beginning, end] = (await box.evaluate((element) => getComputedStyle(element).direction === "rtl"))
+        ? ["right", "left"]
+        : ["left", "right"]
+      await box.scrollIntoViewIfNeeded()
+      await scrollTo(0)
+      await expect.poll(() => shadedEdges(page, box)).toEqual([end])
+      await scrollTo(end === "right" ? 60 : -60)
+      await expect.poll(() => shadedEdges(page, box)).toEqual(["left", "right"])
+      await scrollTo(end === "right" ? 100_000 : -100_000)
+      await expect.poll(() => shadedEdges(page, box)).toEqual([beginning])
+    }
+  })
+
   test("copies a code block as it was written", async () => {
     const page = await browser.signIn(engine.url, { ...desktop, permissions: ["clipboard-read", "clipboard-write"] })
     model.next("```sh\nnpm ci && npm start\n```")
@@ -206,4 +236,25 @@ async function overflowPx(page: Page): Promise<number> {
     const boxes = [document.documentElement, document.body, ...document.querySelectorAll(".transcript, .main")]
     return Math.max(...boxes.map((box) => box.scrollWidth - box.clientWidth))
   })
+}
+
+/** Which edges of a box that scrolls look different from its middle, along its upper padding. */
+async function shadedEdges(page: Page, box: Locator): Promise<string[]> {
+  const { x = 0, y = 0, width = 0 } = (await box.boundingBox()) ?? {}
+  const at = async (left: number) => colourAt(page, Math.round(left), Math.ceil(y) + 1)
+  const middle = await at(x + width / 2)
+  const edges = { left: await at(x + 2), right: await at(x + width - 3) }
+  const isShaded = (edge: number[]) => edge.some((part, index) => Math.abs(part - (middle[index] ?? 0)) > 8)
+  return Object.entries(edges).flatMap(([name, edge]) => (isShaded(edge) ? [name] : []))
+}
+
+/** Red, green and blue of one pixel: after its filter, the only thing that a picture of this size holds. */
+async function colourAt(page: Page, x: number, y: number): Promise<number[]> {
+  const png = await page.screenshot({ clip: { x, y, width: 1, height: 1 } })
+  const data: Buffer[] = []
+  for (let at = 8; at < png.length; at += 12 + png.readUInt32BE(at)) {
+    if (png.toString("latin1", at + 4, at + 8) === "IDAT")
+      data.push(png.subarray(at + 8, at + 8 + png.readUInt32BE(at)))
+  }
+  return [...inflateSync(Buffer.concat(data))].slice(1, 4)
 }
