@@ -5,7 +5,9 @@ export default defineConfig({
     name: "web",
     globalSetup: ["./test/support/build-page.ts"],
     include: ["src/**/*.test.{ts,tsx}", "test/**/*.test.ts"],
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // Nothing here measures time: these only end what hangs, also on a machine that is busy with other things.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    expect: { poll: { timeout: 60_000 } },
   },
 })

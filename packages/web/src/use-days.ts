@@ -45,8 +45,8 @@ export function useDays(client: GrizzClient): Days {
   return { conversations, status, hasMore: cursor !== null, loadMore, reload }
 }
 
-/** The first list, and what only the second one has. */
-function merged(first: readonly ConversationResource[], second: readonly ConversationResource[]) {
+/** The first list, and what only the second one has: a page that is asked for twice is there once. */
+export function merged<Item extends { id: string }>(first: readonly Item[], second: readonly Item[]): Item[] {
   const ids = new Set(first.map(({ id }) => id))
   return [...first, ...second.filter(({ id }) => !ids.has(id))]
 }

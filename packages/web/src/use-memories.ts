@@ -1,5 +1,6 @@
 import type { GrizzClient, MemoryResource } from "@grizz/client"
 import { useCallback, useEffect, useState } from "react"
+import { merged } from "./use-days.ts"
 
 export interface Memories {
   items: readonly MemoryResource[]
@@ -30,7 +31,7 @@ export function useMemories(client: GrizzClient, query: string): Memories {
           client.call("GET /memories", { query: { cursor: after, q }, ...options }),
           client.call("GET /memories/settings", options),
         ])
-        setItems((held) => (after === null ? page.data : [...held, ...page.data]))
+        setItems((held) => (after === null ? page.data : merged(held, page.data)))
         setCursor(page.next_cursor)
         setPaused(settings.paused)
         setStatus("loaded")

@@ -8,8 +8,6 @@ import { EngineProcess } from "./support/engine-process.ts"
 import { ScriptedModel } from "./support/scripted-model.ts"
 
 const chromium = findChromium()
-/** Longer than the longest wait between two attempts to connect, and than the lease of a reply whose engine died. */
-const patient = { timeout: 90_000 }
 
 describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium found" : ", when things break"}`, () => {
   let model: ScriptedModel
@@ -67,7 +65,7 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     expect(await replies(page, "writing").locator(".prose").innerText()).toBe("Before the tunnel,")
     line.mend()
     await page.context().setOffline(false)
-    await replies(page, "writing").getByText("in the tunnel,").waitFor(patient)
+    await replies(page, "writing").getByText("in the tunnel,").waitFor()
     await page.getByText(texts.reply.resumed).waitFor()
     await lineState(page, "open").waitFor()
     expect(await page.locator(".connection-bar").count()).toBe(0)
@@ -77,7 +75,7 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     expect(await answered(page)).toEqual([whole])
     expect(await said(page)).toEqual(["Keep talking"])
     expect((await seen()).filter((text) => !whole.startsWith(text.trim()))).toEqual([])
-  }, 120_000)
+  })
 
   test.each([
     ["goes on", async () => {}],
@@ -90,7 +88,7 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
       const goOn = model.held("Heard ", "you.")
       line.deafen()
       await say(page, "Did you hear me?")
-      await expect.poll(() => model.asked, patient).toBe(askedBefore + 1)
+      await expect.poll(() => model.asked).toBe(askedBefore + 1)
       // The engine has it, and the page cannot know.
       await page.getByText(texts.pending.sending).waitFor()
       line.cut()
@@ -98,17 +96,16 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
       await page.getByText(texts.pending.sending).waitFor()
       line.mend()
       await comeBack(page)
-      await replies(page, "writing").getByText("Heard").waitFor(patient)
+      await replies(page, "writing").getByText("Heard").waitFor()
       expect(await page.getByText(texts.pending.sending).count()).toBe(0)
       goOn()
       await replies(page, "completed").waitFor()
       model.next("And this too.")
       await say(page, "Good")
-      await expect.poll(() => answered(page), patient).toEqual(["Heard you.", "And this too."])
+      await expect.poll(() => answered(page)).toEqual(["Heard you.", "And this too."])
       expect(await said(page)).toEqual(["Did you hear me?", "Good"])
       expect(model.asked).toBe(askedBefore + 2)
     },
-    120_000,
   )
 
   test("shows the same in two tabs of one browser that both talk", async () => {
@@ -122,17 +119,17 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     for (const round of rounds) await Promise.all([say(page, `Left ${round}`), say(other, `Right ${round}`)])
     const heard = (tab: Page) => tab.locator(".bubble, .message[data-status=completed] .prose").allInnerTexts()
     // A tab in the background lays nothing out, so each is looked at in its turn.
-    await expect.poll(async () => (await heard(other)).filter(Boolean).length, patient).toBe(12)
+    await expect.poll(async () => (await heard(other)).filter(Boolean).length).toBe(12)
     const shown = await heard(other)
     await page.bringToFront()
-    await expect.poll(() => heard(page), patient).toEqual(shown)
+    await expect.poll(() => heard(page)).toEqual(shown)
     const words = rounds.flatMap((round) => [`Left ${round}`, `Right ${round}`])
     expect((await said(page)).toSorted()).toEqual(words.toSorted())
     expect((await answered(page)).length).toBe(6)
     expect(model.asked).toBe(askedBefore + 6)
     await page.reload()
-    await expect.poll(() => heard(page), patient).toEqual(shown)
-  }, 120_000)
+    await expect.poll(() => heard(page)).toEqual(shown)
+  })
 
   test("goes on by itself with an answer whose engine was killed in its middle and started again", async () => {
     const page = await browser.signIn(line.url)
@@ -149,7 +146,7 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     model.next(whole)
     model.next("I am.")
     await engine.startAgain()
-    await expect.poll(() => answered(page), patient).toEqual([whole, "I am."])
+    await expect.poll(() => answered(page)).toEqual([whole, "I am."])
     expect(await said(page)).toEqual(["Survive this", "Are you still there?"])
     expect(await page.locator(".message").count()).toBe(4)
     await lineState(page, "open").waitFor()
@@ -157,5 +154,5 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     expect(model.asked).toBe(askedBefore + 3)
     await page.reload()
     await expect.poll(() => answered(page)).toEqual([whole, "I am."])
-  }, 180_000)
+  })
 })

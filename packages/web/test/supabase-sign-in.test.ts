@@ -149,7 +149,7 @@ describe.skipIf(chromium === null)(`Supabase sign-in${chromium === null ? ": no 
     await say(page, "Take your time")
     await replies(page, "writing").getByText("Before,").waitFor()
     const renewals = () => sent.filter((frame) => frame.includes('"auth.refresh"')).length
-    await expect.poll(renewals, { timeout: 20_000 }).toBe(1)
+    await expect.poll(renewals).toBe(1)
     resolve()
     await replies(page, "completed").waitFor()
     expect(await replies(page, "completed").locator(".prose").innerText()).toBe("Before, and after.")
@@ -179,7 +179,7 @@ describe.skipIf(chromium === null)(`Supabase sign-in${chromium === null ? ": no 
     await page.getByText(texts.pending.sending).waitFor()
     auth.forgetRefreshTokens()
     // By the connection that it ends, or by the sign-in in its place, whichever notices first.
-    await page.getByText(texts.connection.closed.unauthenticated ?? "").waitFor({ timeout: 60_000 })
+    await page.getByText(texts.connection.closed.unauthenticated ?? "").waitFor()
     expect(await findingsIn(page)).toEqual([])
     await page.getByRole("button", { name: texts.connection.signIn }).or(signInButton(page)).click()
     auth.tokenSeconds = 3_600
@@ -194,7 +194,7 @@ describe.skipIf(chromium === null)(`Supabase sign-in${chromium === null ? ": no 
     await replies(page, "completed").getByText("It came through.").waitFor()
     expect(await page.locator(".bubble").allInnerTexts()).toEqual(["Not for others"])
     await line.stop()
-  }, 120_000)
+  })
 
   test("may be called by the page, and nothing else outside", async () => {
     const policy = (await fetch(engine.url)).headers.get("content-security-policy") ?? ""

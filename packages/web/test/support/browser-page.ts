@@ -23,7 +23,7 @@ export class PageBrowser {
     const context = await this.#browser.newContext(options)
     this.#contexts.push(context)
     const page = await context.newPage()
-    page.setDefaultTimeout(20_000)
+    page.setDefaultTimeout(60_000)
     page.on("pageerror", (error) => this.#complaints.push(error.message))
     page.on("console", (message) => {
       if (/Content.Security.Policy/i.test(message.text())) this.#complaints.push(message.text())
