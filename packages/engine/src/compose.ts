@@ -157,7 +157,10 @@ export async function compose(
     llm,
     persona: await loadPersona(personaFile ?? undefined),
     contextTokens,
-    recollect: recollection(stores.memories, logger, recollectionMaxMs),
+    recollect: recollection(stores.memories, logger, {
+      maxMs: recollectionMaxMs,
+      maxAtOnce: Math.ceil(config.database.poolSize / 2),
+    }),
   })
   const owner = randomUUID()
   const serial = new Serial()

@@ -49,7 +49,7 @@ export function chatAgent({ llm, persona, contextTokens, recollect }: ChatAgentO
       signal.throwIfAborted()
       const before: ModelMessage[] = []
       // What is to be answered is in the prompt whatever its length.
-      const askedTokens = countTokens(context.at(-1)?.content ?? "") + tokensAroundMessage
+      const askedTokens = countTokens(context.at(-1)?.content ?? "", contextTokens) + tokensAroundMessage
       let left = contextTokens - askedTokens
       const place = <Item extends { id: string }>(block: DataBlock<Item>, items: readonly Item[]): string[] => {
         const maxTokens = Math.min(maxTokensOf(block, contextTokens), left - tokensAroundMessage)

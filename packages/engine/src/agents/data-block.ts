@@ -19,8 +19,8 @@ const marginTokens = 8
 
 /**
  * The items as a message before the conversation, and the ids of what is in it; null when there are none, or none fits.
- * Chosen in the given order; what does not fit is left out. One line of JSON each, in which no line and no mark can be
- * closed from within.
+ * Chosen in the given order, up to the first that does not fit: so no more is counted than fits. One line of JSON each, in
+ * which no line and no mark can be closed from within.
  */
 export function dataBlock<Item extends { id: string }>(
   block: DataBlock<Item>,
@@ -32,9 +32,8 @@ export function dataBlock<Item extends { id: string }>(
   const chosen: Item[] = []
   let left = maxTokens - countTokens(textOf(block, [])) - marginTokens
   for (const item of items) {
-    const tokens = countTokens(lineOf(block, item)) + 1
-    if (tokens > left) continue
-    left -= tokens
+    left -= countTokens(lineOf(block, item), left) + 1
+    if (left < 0) break
     chosen.push(item)
   }
   if (chosen.length === 0) return null

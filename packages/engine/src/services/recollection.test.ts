@@ -13,26 +13,55 @@ const quote = {
 const remembered = { memories: [memory], quotes: [quote] }
 const nothing = { memories: [], quotes: [] }
 const occasion = { conversationId: "id", position: 4, window: 3 }
+const options = { maxMs: 150, maxAtOnce: 2 }
 const logger = pino({ level: "silent" })
 const never = new AbortController().signal
 
 test("what is remembered is given", async () => {
-  const recollect = recollection({ recollect: async () => remembered }, logger, 150)
+  const recollect = recollection({ recollect: async () => remembered }, logger, options)
   expect(await recollect(occasion, never)).toEqual(remembered)
 })
 
 test("a memory that is down is as good as none", async () => {
-  const recollect = recollection({ recollect: () => Promise.reject(new Error("down")) }, logger, 150)
+  const recollect = recollection({ recollect: () => Promise.reject(new Error("down")) }, logger, options)
   expect(await recollect(occasion, never)).toEqual(nothing)
 })
 
 test("a memory that never answers is not waited for", async () => {
-  const recollect = recollection({ recollect: () => new Promise(() => undefined) }, logger, 150)
+  const recollect = recollection({ recollect: () => new Promise(() => undefined) }, logger, options)
   expect(await recollect(occasion, never)).toEqual(nothing)
 })
 
 test("an abort ends the wait", async () => {
   const abort = new AbortController()
-  const recollect = recollection({ recollect: () => new Promise(() => abort.abort()) }, logger, 150)
+  const recollect = recollection({ recollect: () => new Promise(() => abort.abort()) }, logger, options)
   expect(await recollect(occasion, abort.signal)).toEqual(nothing)
+})
+
+test("so many reads are under way at most, and the next one has its turn when one is over", async () => {
+  const reads: PromiseWithResolvers<typeof remembered>[] = []
+  const recollect = recollection(
+    {
+      recollect: () => {
+        const read = Promise.withResolvers<typeof remembered>()
+        reads.push(read)
+        return read.promise
+      },
+    },
+    logger,
+    { maxMs: 60_000, maxAtOnce: 2 },
+  )
+  const [one, two, three] = [recollect(occasion, never), recollect(occasion, never), recollect(occasion, never)]
+  const given = new AbortController()
+  const four = recollect(occasion, given.signal)
+  expect(reads).toHaveLength(2)
+  reads[0]!.resolve(remembered)
+  expect(await one).toEqual(remembered)
+  await expect.poll(() => reads.length).toBe(3)
+  // Who gave up has no turn any more.
+  given.abort()
+  expect(await four).toEqual(nothing)
+  for (const read of reads) read.resolve(remembered)
+  expect(await Promise.all([two, three])).toEqual([remembered, remembered])
+  expect(reads).toHaveLength(3)
 })

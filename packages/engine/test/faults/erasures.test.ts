@@ -1,7 +1,10 @@
+import type { MessagePage } from "@grizz/protocol"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
-import { missingServer } from "../support/database-kinds.ts"
+import { streamKey } from "../../src/live/redis-script.ts"
+import { missingServer, openServerDatabase } from "../support/database-kinds.ts"
 import type { TestUser } from "../support/engine.ts"
 import { findRedisServer } from "../support/redis-server.ts"
+import { keysWith, tablesWith } from "../support/traces.ts"
 import { say, TwoNodeStage } from "../support/two-node-stage.ts"
 
 const missing = missingServer ?? (findRedisServer() === null ? "no redis-server found" : null)
@@ -48,6 +51,41 @@ describe.skipIf(missing !== null)(
             const late = await user.connect(conversationId, devices.cursor)
             expect(late.frames[0]).toMatchObject({ messages: [{ content: "noted" }], reply: null })
           }
+        }
+      },
+      within,
+    )
+
+    test(
+      "leaves no trace in any key of Redis nor in any table, and neither does a deleted conversation",
+      async () => {
+        const canary = "Xanthippe47"
+        const database = openServerDatabase(stage.nodes.databaseUrl, { poolSize: 1, maxOverflow: 0 })
+        const traces = async () => [
+          ...(await keysWith(stage.redis.admin, canary)),
+          ...(await tablesWith(database, canary)),
+        ]
+        const turn = async (call: number) => {
+          const device = await there.connect(conversationId)
+          stage.calls[call]!.say(`A ${canary}!`)
+          stage.calls[call]!.finish()
+          expect(await say(device, `my ${canary}`)).toBe("message.added")
+          const { message } = await device.next("reply.ended")
+          await expect.poll(traces, { timeout: 20_000 }).toEqual([streamKey(conversationId), "public.messages"])
+          return message.id
+        }
+        try {
+          const replyId = await turn(0)
+          const path = `/conversations/${conversationId}/messages`
+          const [asked] = (await here.request<MessagePage>("GET", path)).body.data
+          for (const id of [asked!.id, replyId])
+            expect((await here.request("DELETE", `${path}/${id}`)).status).toBe(204)
+          await expect.poll(traces, { timeout: 20_000 }).toEqual([])
+          await turn(1)
+          expect((await here.request("DELETE", `/conversations/${conversationId}`)).status).toBe(204)
+          await expect.poll(traces, { timeout: 20_000 }).toEqual([])
+        } finally {
+          await database.close()
         }
       },
       within,

@@ -8,6 +8,7 @@ import { completed, TestConversation } from "../support/database-conversation.ts
 import { sql } from "../support/database-sql.ts"
 import { describeDatabases } from "../support/describe-databases.ts"
 import { type ModelCall, type ModelServer, startModelServer } from "../support/model-server.ts"
+import { tablesWith } from "../support/traces.ts"
 
 const everything = { limit: 200, superseded: true }
 const fact = (text: string, sources = [1], supersedes: number | null = null) => ({ text, sources, supersedes })
@@ -295,35 +296,14 @@ describeDatabases("derivation", (database) => {
     await derivation.sweep()
     const [memory] = await holding(userId)
     await stores.memories.correct(userId, memory!.id, { id: newId(), text: `The bird is ${canary}!`, isPinned: true })
-    expect(await tracesOf(canary)).toEqual(["grizz.memories", "public.messages"])
+    expect(await tablesWith(database(), canary)).toEqual(["grizz.memories", "public.messages"])
     await stores.replies.erase(userId, conversation.id, messageId)
-    expect(await tracesOf(canary)).toEqual([])
+    expect(await tablesWith(database(), canary)).toEqual([])
 
     await talk(conversation, `My bird is ${canary}`)
     await derivation.sweep()
-    expect(await tracesOf(canary)).toEqual(["grizz.memories", "public.messages"])
+    expect(await tablesWith(database(), canary)).toEqual(["grizz.memories", "public.messages"])
     await stores.conversations.delete(userId, conversation.id)
-    expect(await tracesOf(canary)).toEqual([])
+    expect(await tablesWith(database(), canary)).toEqual([])
   })
-
-  /** Every table, of every schema, with a row that holds the word. */
-  async function tracesOf(word: string): Promise<string[]> {
-    const tables = await sql<{ name: string }>(
-      database(),
-      `select format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
-        where c.relkind in ('r', 'p', 'm') and n.nspname not in ('pg_catalog', 'information_schema')
-          and n.nspname not like 'pg_toast%' order by 1`,
-    )
-    expect(tables.length).toBeGreaterThan(8)
-    const found: string[] = []
-    for (const { name } of tables) {
-      const rows = await sql(
-        database(),
-        `select 1 from ${name} t where strpos(lower(t::text), lower($1)) > 0 limit 1`,
-        [word],
-      )
-      if (rows.length > 0) found.push(name)
-    }
-    return found
-  }
 })
