@@ -1,38 +1,24 @@
-import { execFileSync } from "node:child_process"
-import { readFileSync } from "node:fs"
-import { delimiter, join } from "node:path"
 import { gzipSync } from "node:zlib"
 import { build } from "vite"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { PublishedPackages } from "../../../engine/test/package/published-packages.ts"
+import { findOlderNode } from "../../../engine/test/support/older-node.ts"
 import { readExamples } from "../docs/doc-examples.ts"
 import { RealEngine } from "../engine/real-engine.ts"
-import { PublishedSdk } from "./published.ts"
 
 const real = new RealEngine()
-let sdk: PublishedSdk
+let sdk: PublishedPackages
 let files: Map<string, string>
 
 beforeAll(async () => {
-  sdk = await PublishedSdk.pack()
-  files = await sdk.files()
+  sdk = await PublishedPackages.install(["client"])
+  files = await sdk.files("client")
   await sdk.link("react", "@types/react", "csstype")
 }, 120_000)
 afterAll(() => sdk.remove())
 
-/** A Node of this machine that has no WebSocket of its own, by its path; null when there is none. */
-function findOlderNode(): string | null {
-  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
-    const node = join(folder, "node")
-    try {
-      const major = Number(execFileSync(node, ["--print", "process.versions.node.split('.')[0]"], { encoding: "utf8" }))
-      if (major >= 20 && major < 22) return node
-    } catch {
-      // No Node in this folder.
-    }
-  }
-  return null
-}
-const olderNode = findOlderNode()
+/** One that has no WebSocket of its own. */
+const olderNode = findOlderNode(22)
 
 const program = (url: string) => `
 import { developmentToken, GrizzClient } from "@grizz/client"
@@ -76,8 +62,8 @@ describe("the published SDK", () => {
   })
 
   test("leaves the manifest as it was when it has been packed", async () => {
-    const now = readFileSync(join(import.meta.dirname, "../../package.json"), "utf8")
-    expect(await sdk.manifestAfterwards()).toBe(now)
+    const [afterwards, now] = await sdk.manifests("client")
+    expect(afterwards).toBe(now)
   })
 
   test.each([
@@ -129,9 +115,7 @@ const names = {
 export { names }
 `,
     )
-    const lib = ["es2024", "dom"]
-    const options = { module: "nodenext", moduleResolution: "nodenext", skipLibCheck: true, lib }
-    expect(await sdk.complaints("equal.ts", options)).toBe("")
+    expect(await sdk.complaints("equal.ts", { skipLibCheck: true })).toBe("")
   })
 
   test("chats from an ESM file, over a WebSocket where Node has one", async () => {

@@ -1,18 +1,25 @@
 import { execFile, execFileSync } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
-import { createRequire } from "node:module"
-import { delimiter, dirname, join } from "node:path"
+import { join } from "node:path"
 import { promisify } from "node:util"
+import { build, preview } from "vite"
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest"
 import { startOfflineModel } from "../../src/llm/offline-model.ts"
+import { PageBrowser } from "../../../web/test/support/browser-page.ts"
+import { findChromium } from "../../../web/test/support/chromium.ts"
 import { freePort, GrizzProcess, type GrizzOptions } from "../support/grizz-process.ts"
 import { createServerDatabase } from "../support/database-kinds.ts"
+import { findOlderNode } from "../support/older-node.ts"
 import { ScriptedModel } from "../support/scripted-model.ts"
 import { PublishedPackages } from "./published-packages.ts"
 
 const run = promisify(execFile)
 const postgresUrl = inject("postgresUrl")
 const bundled = `node-${process.platform}-${process.arch}`
+
+const chromium = findChromium()
+const missing =
+  postgresUrl === null ? ": no postgres found" : chromium === null ? ", not opened: no Chromium found" : ""
 
 let packages: PublishedPackages
 let processes: GrizzProcess[] = []
@@ -32,20 +39,8 @@ function start(args: string[], options: Partial<GrizzOptions> = {}): GrizzProces
   return grizz
 }
 
-/** A Node.js of this machine that is too old for the engine, by its path; null when there is none. */
-function findOlderNode(): string | null {
-  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
-    const node = join(folder, "node")
-    try {
-      const version = execFileSync(node, ["--print", "process.versions.node"], { encoding: "utf8" })
-      if (Number(version.split(".")[0]) >= 20 && Number(version.split(".")[0]) < 24) return node
-    } catch {
-      // No Node.js in this folder.
-    }
-  }
-  return null
-}
-const olderNode = findOlderNode()
+/** One that is too old for the engine. */
+const olderNode = findOlderNode(24)
 
 async function untilServed(url: string): Promise<void> {
   await expect
@@ -55,25 +50,44 @@ async function untilServed(url: string): Promise<void> {
           ({ status }) => status,
           () => 0,
         ),
-      { timeout: 30_000 },
+      { timeout: 60_000 },
     )
     .toBe(200)
 }
 
-/** One turn with the SDK, as a program in the folder. */
-async function chat(url: string): Promise<string> {
-  const program = await packages.write(
-    "chat.js",
-    `import { developmentToken, GrizzClient } from "@grizz/client"
+/** One turn with the SDK, as an app: what became of it is printed, and shown where there is a page. */
+const app = (url: string) => `import { developmentToken, GrizzClient } from "@grizz/client"
 const { access_token } = await developmentToken("${url}")
 const today = new GrizzClient({ url: "${url}", token: async () => access_token }).today()
 today.send("Hello from an empty folder")
 const { messages, connection } = await today.until((state) => state.messages.length === 2 && state.reply === null)
-console.log(connection.via, messages[1].status, messages[1].content)
+const turn = [connection.via, messages[1].status, messages[1].content].join(" ")
+console.log(turn)
+globalThis.document?.body.append(turn)
 today.close()
-`,
-  )
-  return (await run(process.execPath, [program])).stdout
+`
+
+/** As a program of Node.js. */
+async function chat(url: string): Promise<string> {
+  await packages.write("chat.js", app(url))
+  return packages.output(process.execPath, "chat.js")
+}
+
+/** As a page that Vite has built, in Chromium. */
+async function chatOnPage(url: string, port: number): Promise<string> {
+  await packages.write("app.js", app(url))
+  await packages.write("index.html", '<body><script type="module" src="/app.js"></script></body>')
+  const vite = { root: packages.project, configFile: false, logLevel: "error", envFile: false } as const
+  await build(vite)
+  const server = await preview({ ...vite, preview: { port, strictPort: true, host: "127.0.0.1" } })
+  const browser = await PageBrowser.start(chromium ?? "")
+  try {
+    const page = await browser.visit(`http://127.0.0.1:${port}`)
+    return await page.getByText("completed").innerText()
+  } finally {
+    await browser.stop()
+    await server.close()
+  }
 }
 
 async function expectPage(url: string): Promise<void> {
@@ -82,7 +96,22 @@ async function expectPage(url: string): Promise<void> {
   expect((await fetch(`${url}${script}`)).headers.get("content-type")).toMatch(/javascript/)
 }
 
-describe("the packages, installed into an empty folder", () => {
+/** It says what does not compile, too. */
+const typed = `import { type ServerFrame, serverFrame } from "@grizz/protocol"
+import { closeCodes } from "@grizz/protocol/constants"
+import { main } from "@grizz/engine/dist/main.js"
+import { type ConversationState, GrizzClient } from "@grizz/client"
+const frame: ServerFrame = serverFrame.parse({ type: "pong" })
+// @ts-expect-error no such code
+closeCodes.nothing
+// @ts-expect-error the environment is missing
+void main([])
+// @ts-expect-error a token is missing
+new GrizzClient({ url: "" })
+export { type ConversationState, frame }
+`
+
+describe("the packages, packed by npm and installed into an empty folder", () => {
   test("bring what they need, with a Node.js for this machine, and nothing that builds or tests them", () => {
     expect(packages.taken).toEqual(expect.arrayContaining(["fastify", "pg", "zod"]))
     expect(packages.taken).not.toEqual(
@@ -91,69 +120,42 @@ describe("the packages, installed into an empty folder", () => {
     expect(existsSync(packages.path(`node_modules/${bundled}`))).toBe(process.platform !== "darwin")
   })
 
-  test.each(["protocol", "client", "engine"])("%s is compiled code with types, and no source", async (name) => {
-    const files = await packages.files(name)
-    expect(files).toContain(name === "engine" ? "dist/main.js" : "dist/index.js")
-    expect(files).toContain(name === "engine" ? "dist/main.d.ts" : "dist/index.d.ts")
-    expect(files.filter((file) => /\.tsx?$/.test(file) && !file.endsWith(".d.ts"))).toEqual([])
-    expect(files.filter((file) => /\btest\b/.test(file))).toEqual([])
-    const [afterwards, now] = await packages.manifests(name)
-    expect(afterwards).toBe(now)
-  })
-
-  test("have types that a compiler reads", async () => {
-    const text = `import { type ServerFrame, serverFrame } from "@grizz/protocol"
-import { closeCodes } from "@grizz/protocol/constants"
-import { main } from "@grizz/engine/dist/main.js"
-const frame: ServerFrame = serverFrame.parse({ type: "pong" })
-// @ts-expect-error no such code
-closeCodes.nothing
-// @ts-expect-error the environment is missing
-void main([])
-export { frame }
-`
-    const file = await packages.write("typed.ts", text)
-    const typescript = dirname(createRequire(import.meta.url).resolve("typescript/package.json"))
-    const options = [
-      "--noEmit",
-      "--ignoreConfig",
-      "--strict",
-      "--module",
-      "nodenext",
-      "--target",
-      "es2024",
-      "--skipLibCheck",
-      "--types",
-      "",
-    ]
-    const complaints = await run(process.execPath, [join(typescript, "bin/tsc"), ...options, file]).then(
-      () => "",
-      ({ stdout }: { stdout: string }) => stdout,
-    )
-    expect(complaints).toBe("")
-  })
-
   test.skipIf(postgresUrl === null)(
-    `migrate and serve on PostgreSQL, with the page and a conversation${postgresUrl === null ? ": no postgres found" : ""}`,
+    `work there: compiled code with types, npx grizz serve, the SDK in a file and in a Vite app${missing}`,
     async () => {
+      for (const name of ["protocol", "client", "engine"]) {
+        const files = [...(await packages.files(name)).keys()]
+        const main = name === "engine" ? "main" : "index"
+        expect(files).toEqual(expect.arrayContaining([`dist/${main}.js`, `dist/${main}.d.ts`]))
+        expect(files.filter((file) => /\.tsx?$/.test(file) && !file.endsWith(".d.ts"))).toEqual([])
+        expect(files.filter((file) => /\btest\b/.test(file))).toEqual([])
+        const [afterwards, now] = await packages.manifests(name)
+        expect(afterwards).toBe(now)
+      }
+      await packages.write("typed.ts", typed)
+      expect(await packages.complaints("typed.ts", { skipLibCheck: true })).toBe("")
+
       const database = await createServerDatabase()
-      const port = await freePort()
+      const [port, appPort] = [await freePort(), await freePort()]
       const url = `http://127.0.0.1:${port}`
       const env = { DATABASE_URL: database.url, HOST: "127.0.0.1", PORT: String(port) }
       const migrate = start(["migrate"], { env })
       expect(await migrate.exited).toEqual({ code: 0, signal: null })
       expect(migrate.output).toMatch(/Applied 0001/)
-      const serve = start(["serve", "--offline-model"], { env })
+      const origins = { ALLOWED_ORIGINS: `http://127.0.0.1:${appPort}` }
+      const serve = start(["serve", "--offline-model"], { env: { ...env, ...origins } })
       await untilServed(url)
-      expect((await fetch(`${url}/health`)).status).toBe(200)
       await expectPage(url)
+
       expect(await chat(url)).toMatch(/^websocket completed .*offline/s)
+      if (chromium !== null) expect(await chatOnPage(url, appPort)).toMatch(/^websocket completed .*offline/s)
+
       serve.killGroup("SIGTERM")
       await serve.exited
       expect(serve.output).toMatch(/"stopped"/)
       await database.drop()
     },
-    60_000,
+    120_000,
   )
 
   describe.skipIf(postgresUrl === null)(`told to stop${postgresUrl === null ? ": no postgres found" : ""}`, () => {
@@ -184,7 +186,7 @@ export { frame }
         await untilServed(url)
         const answer = chat(url)
         model.say("Almost ")
-        await expect.poll(() => model.asked, { timeout: 30_000 }).toHaveLength(1)
+        await expect.poll(() => model.asked, { timeout: 60_000 }).toHaveLength(1)
         serve.kill("SIGTERM")
         await serve.until(/shutting down/)
         model.say("there.", { finish: "stop" })
@@ -197,17 +199,7 @@ export { frame }
     )
   })
 
-  test("do not stay behind when npx is told to stop, and does not tell them", async () => {
-    const grizz = start(["start", "--port", "0"])
-    const url = await grizz.ready()
-    grizz.kill("SIGTERM")
-    // What it prints ends with the last process that holds it.
-    await grizz.exited
-    expect(grizz.output).toMatch(/stopped/)
-    await expect(fetch(url)).rejects.toThrow("fetch failed")
-  }, 60_000)
-
-  test("start on embedded PostgreSQL", async () => {
+  test("start on embedded PostgreSQL, and do not stay behind when npx is told to stop and does not tell them", async () => {
     const grizz = start(["start", "--port", "0"])
     const url = await grizz.ready()
     await expectPage(url)
@@ -220,10 +212,12 @@ export { frame }
       const file = await packages.write("older.js", program)
       expect((await run("sh", ["-c", `echo hi | '${olderNode}' '${file}'`])).stdout).toMatch(/offline/)
     }
-    grizz.killGroup("SIGINT")
+    grizz.kill("SIGTERM")
+    // What it prints ends with the last process that holds it.
     await grizz.exited
     expect(grizz.output).toMatch(/stopped/)
-  }, 60_000)
+    await expect(fetch(url)).rejects.toThrow("fetch failed")
+  }, 120_000)
 
   describe.skipIf(olderNode === null)(`under an older Node.js${olderNode === null ? ": none found" : ""}`, () => {
     const command = (): [string, string] => [olderNode ?? "", packages.path("node_modules/@grizz/engine/bin/grizz.js")]
@@ -264,7 +258,7 @@ export { frame }
       expect(await grizz.exited).toEqual({ code: 0, signal: null })
       expect(grizz.output).toMatch(/stopped/)
       await expect(fetch(url)).rejects.toThrow("fetch failed")
-    }, 60_000)
+    }, 120_000)
 
     test("leave nothing behind when they are killed, and die of what the engine dies of", async () => {
       const first = start(["start", "--port", "0"], { command: command() })
@@ -278,6 +272,6 @@ export { frame }
       await second.ready()
       process.kill(childrenOf(second)[0] ?? 0, "SIGKILL")
       expect(await second.exited).toEqual({ code: null, signal: "SIGKILL" })
-    }, 60_000)
+    }, 120_000)
   })
 })

@@ -1,16 +1,17 @@
 import { execFile } from "node:child_process"
+import { createRequire } from "node:module"
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { promisify } from "node:util"
 import { LocalRegistry } from "./local-registry.ts"
 
 const run = promisify(execFile)
 const root = join(import.meta.dirname, "../../../..")
-const packed = ["protocol", "client", "engine"]
+const workspaces = ["protocol", "client", "engine"]
 const unpacked = new Set(["dist", "test", "node_modules", ".grizz"])
 
-/** The workspaces as `npm pack` gives them, installed by npm into an empty folder. */
+/** Workspaces as `npm pack` gives them, installed by npm into an empty folder. */
 export class PublishedPackages {
   readonly #folder: string
   /** Where they are installed. */
@@ -23,13 +24,15 @@ export class PublishedPackages {
     this.#registry = registry
   }
 
-  /** Builds and packs a copy, so that the workspace stays as it is for whoever else is at work. */
-  static async install(): Promise<PublishedPackages> {
+  /**
+   * Builds and packs a copy, so that the workspace stays as it is for whoever else is at work.
+   * @param packed names without their scope, each after those it builds on; all when left out
+   */
+  static async install(packed: readonly string[] = workspaces): Promise<PublishedPackages> {
     const folder = await mkdtemp(join(tmpdir(), "grizz-packages-"))
     const packages = new PublishedPackages(folder, await LocalRegistry.start())
     const copy = join(folder, "repository")
     await copyRepository(copy)
-    // One after the other: what one packs, the next one builds on.
     for (const name of packed) {
       await run("npm", ["pack", "--pack-destination", folder], { cwd: join(copy, "packages", name) })
     }
@@ -53,18 +56,44 @@ export class PublishedPackages {
     return join(this.project, name)
   }
 
+  /** Makes packages of this repository available to the project. */
+  async link(...names: string[]): Promise<void> {
+    for (const name of names) {
+      const target = this.path(`node_modules/${name}`)
+      await mkdir(dirname(target), { recursive: true })
+      await symlink(join(root, "node_modules", name), target)
+    }
+  }
+
   async write(name: string, text: string): Promise<string> {
     await writeFile(this.path(name), text)
     return this.path(name)
   }
 
+  /** What a program of the project prints. */
+  async output(node: string, name: string): Promise<string> {
+    return (await run(node, [this.path(name)], { cwd: this.project })).stdout
+  }
+
+  /** What the compiler says against a file of the project, under these options; empty when nothing. */
+  async complaints(name: string, options: Record<string, unknown> = {}): Promise<string> {
+    const base = { target: "es2024", strict: true, noEmit: true, types: [], allowImportingTsExtensions: true }
+    const compilerOptions = { ...base, module: "nodenext", moduleResolution: "nodenext", ...options }
+    const config = await this.write("tsconfig.json", JSON.stringify({ compilerOptions, files: [name] }))
+    const typescript = dirname(createRequire(import.meta.url).resolve("typescript/package.json"))
+    return run(process.execPath, [join(typescript, "bin/tsc"), "-p", config]).then(
+      () => "",
+      ({ stdout }: { stdout: string }) => stdout,
+    )
+  }
+
   /** The files of an installed package, by their paths in it. */
-  async files(name: string): Promise<string[]> {
+  async files(name: string): Promise<Map<string, string>> {
     const folder = this.path(`node_modules/@grizz/${name}`)
     const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-    return entries
-      .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+    const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+    const texts = paths.map(async (path) => [path.slice(folder.length + 1), await readFile(path, "utf8")] as const)
+    return new Map(await Promise.all(texts))
   }
 
   /** The manifest of a package of the copy, after it was packed, and the workspace's own. */
@@ -94,5 +123,5 @@ async function copyRepository(copy: string): Promise<void> {
   for (const name of (await readdir(join(root, "node_modules"))).filter((name) => name !== "@grizz")) {
     await symlink(join(root, "node_modules", name), join(modules, name))
   }
-  for (const name of [...packed, "web"]) await symlink(join(copy, "packages", name), join(modules, "@grizz", name))
+  for (const name of [...workspaces, "web"]) await symlink(join(copy, "packages", name), join(modules, "@grizz", name))
 }
