@@ -13,7 +13,7 @@ export class EarlierPages {
   readonly #options: EarlierPagesOptions
   /** Page cursor of the messages before the first one held; null until history was asked for. */
   #before: string | null = null
-  #loading: Promise<void> | null = null
+  #loading: { signal: AbortSignal | undefined; page: Promise<void> } | null = null
   /** How many times history was begun anew, or lost a message. */
   #changes = 0
 
@@ -28,12 +28,19 @@ export class EarlierPages {
     if (isSnapshot || frame.type === "message.removed") this.#changes++
   }
 
-  /** One page; whoever asks while it is read waits for the same. @throws GrizzError */
+  /** One page; whoever asks while it is read waits for the same. @throws GrizzError; the signal's reason */
   load(signal: AbortSignal | undefined): Promise<void> {
-    this.#loading ??= this.#load(signal).finally(() => {
-      this.#loading = null
+    const loading = (this.#loading ??= {
+      signal,
+      page: this.#load(signal).finally(() => {
+        this.#loading = null
+      }),
     })
-    return this.#loading
+    return loading.page.catch((error: unknown) => {
+      // Whoever began it let go of it; this one did not.
+      if (loading.signal?.aborted === true && signal?.aborted !== true) return this.load(signal)
+      throw error
+    })
   }
 
   async #load(signal: AbortSignal | undefined): Promise<void> {

@@ -141,6 +141,23 @@ describe("a live conversation", () => {
     expect(conversation.state.messages).toEqual(scripted.engine.model.history())
   })
 
+  test("reads an older page for whoever still wants it, when another one lets go of it", async () => {
+    for (let number = 0; number < 30; number++) {
+      scripted.engine.model.send(`00000000-0000-4000-8000-${String(number).padStart(12, "0")}`, `message ${number}`)
+      scripted.engine.model.end()
+    }
+    const conversation = scripted.today()
+    await conversation.until(isOpen)
+    // As an effect under React's strict mode: begun, let go of, and begun again at once.
+    const first = new AbortController()
+    const given = conversation.loadEarlier({ signal: first.signal })
+    first.abort(new Error("let go"))
+    const wanted = conversation.loadEarlier({ signal: new AbortController().signal })
+    await expect(given).rejects.toThrow("let go")
+    await wanted
+    expect(conversation.state.messages).toEqual(scripted.engine.model.history())
+  })
+
   test("does not bring back, with an older page, what was erased while that was read", async () => {
     for (let number = 0; number < 40; number++) {
       scripted.engine.model.send(`00000000-0000-4000-8000-${String(number).padStart(12, "0")}`, `message ${number}`)
