@@ -1,6 +1,11 @@
-/** The calendar day in an IANA zone, as `YYYY-MM-DD`. */
+/** The calendar day in an IANA zone, as `YYYY-MM-DD`; empty where the platform knows no such zone. */
 export function localDay(atMs: number, timezone: string): string {
-  return wallClock(atMs, timezone).slice(0, 10)
+  try {
+    return wallClock(atMs, timezone).slice(0, 10)
+  } catch {
+    // The engine knows, or refuses it.
+    return ""
+  }
 }
 
 /** Until the next midnight there, by the clock on the wall: on a day with a shift of time ahead, ask again at its end. */

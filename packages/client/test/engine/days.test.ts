@@ -63,6 +63,12 @@ describe("today", () => {
     await conversation.until((state) => state.dayOver)
   })
 
+  test("is given up, and says why, where nobody knows the zone", async () => {
+    const conversation = real.follow(real.client().today("Mars/Olympus_Mons"))
+    const { connection } = await conversation.until(({ connection: { status } }) => status === "closed")
+    expect(connection.error).toMatchObject({ code: "invalid_request", message: expect.stringMatching(/zone/) })
+  })
+
   test("believes the engine where the device's clock is wrong, and moves on when the engine does", async () => {
     real.aheadMs = 86_400_000 - (Date.now() % 86_400_000) - 3_600_000
     const twoDaysFast = () => Date.now() + real.aheadMs + 2 * 86_400_000

@@ -155,7 +155,7 @@ describe("the packages, packed by npm and installed into an empty folder", () =>
       expect(serve.output).toMatch(/"stopped"/)
       await database.drop()
     },
-    120_000,
+    240_000,
   )
 
   describe.skipIf(postgresUrl === null)(`told to stop${postgresUrl === null ? ": no postgres found" : ""}`, () => {
@@ -217,7 +217,7 @@ describe("the packages, packed by npm and installed into an empty folder", () =>
     await grizz.exited
     expect(grizz.output).toMatch(/stopped/)
     await expect(fetch(url)).rejects.toThrow("fetch failed")
-  }, 120_000)
+  }, 240_000)
 
   describe.skipIf(olderNode === null)(`under an older Node.js${olderNode === null ? ": none found" : ""}`, () => {
     const command = (): [string, string] => [olderNode ?? "", packages.path("node_modules/@grizz/engine/bin/grizz.js")]
@@ -258,7 +258,7 @@ describe("the packages, packed by npm and installed into an empty folder", () =>
       expect(await grizz.exited).toEqual({ code: 0, signal: null })
       expect(grizz.output).toMatch(/stopped/)
       await expect(fetch(url)).rejects.toThrow("fetch failed")
-    }, 120_000)
+    }, 240_000)
 
     test("leave nothing behind when they are killed, and die of what the engine dies of", async () => {
       const first = start(["start", "--port", "0"], { command: command() })
@@ -272,6 +272,6 @@ describe("the packages, packed by npm and installed into an empty folder", () =>
       await second.ready()
       process.kill(childrenOf(second)[0] ?? 0, "SIGKILL")
       expect(await second.exited).toEqual({ code: null, signal: "SIGKILL" })
-    }, 120_000)
+    }, 240_000)
   })
 })
