@@ -9,5 +9,7 @@ export default defineConfig({
   plugins: [react()],
   build: { target: "es2023", emptyOutDir: true, modulePreload: { polyfill: false } },
   // `npx vite` in this folder serves the page with reloads, from an engine that runs beside it.
-  server: { proxy: { "^/(app|dev|conversations|memories|replies)(/|$)": engine, "/ws": { target: engine, ws: true } } },
+  server: {
+    proxy: { "^/(app|dev|conversations|memories|replies|search)(/|$)": engine, "/ws": { target: engine, ws: true } },
+  },
 })

@@ -1,16 +1,20 @@
 import type { GrizzClient } from "@grizz/client"
 import { useCallback, useRef, useState } from "react"
-import { useAddressedConversation } from "./addressed-conversation.ts"
+import { useAddressed } from "./addressed-conversation.ts"
 import { ConversationView } from "./conversation-view.tsx"
 import { localDay } from "./days.ts"
 import { Icon } from "./icons.tsx"
 import { LazyDialog } from "./lazy-dialog.tsx"
 import { useMediaQuery } from "./media-query.ts"
+import { useSearchKeys } from "./search-keys.ts"
 import { Sidebar } from "./sidebar.tsx"
 import { texts } from "./texts.ts"
 import { useDays } from "./use-days.ts"
 
-const memoryDialog = async () => (await import("./memory-dialog.tsx")).MemoryDialog
+const dialogs = {
+  memory: async () => (await import("./memory-dialog.tsx")).MemoryDialog,
+  search: async () => (await import("./search-dialog.tsx")).SearchDialog,
+}
 
 interface ChatPageProps {
   client: GrizzClient
@@ -20,16 +24,20 @@ interface ChatPageProps {
 
 /** The signed-in page: the days beside (on a phone: above) the conversation that the address names. */
 export function ChatPage({ client, offlineModel, onSignOut }: ChatPageProps) {
-  const addressed = useAddressedConversation()
+  const addressed = useAddressed()
+  const { conversationId } = addressed
   const days = useDays(client)
   const narrow = useMediaQuery("(max-width: 52rem)")
   const [openedOn, setOpenedOn] = useState(() => localDay(new Date()))
-  const [drawerOpen, setDrawerOpen] = useState(false)
-  const [memoryOpen, setMemoryOpen] = useState(false)
+  const [drawerOpenAt, setDrawerOpenAt] = useState<typeof addressed | null>(null)
+  const [dialog, setDialog] = useState<keyof typeof dialogs | null>(null)
   const opener = useRef<HTMLButtonElement>(null)
+  // Whoever goes somewhere, by whatever way, leaves the drawer.
+  const drawerOpen = drawerOpenAt === addressed
   const modal = narrow && drawerOpen
+  useSearchKeys(useCallback(() => setDialog("search"), []))
   const closeDrawer = useCallback(() => {
-    setDrawerOpen(false)
+    setDrawerOpenAt(null)
     // The opener is inert until the drawer is gone.
     requestAnimationFrame(() => opener.current?.focus())
   }, [])
@@ -39,7 +47,7 @@ export function ChatPage({ client, offlineModel, onSignOut }: ChatPageProps) {
       ref={opener}
       type="button"
       className="icon-button"
-      onClick={() => setDrawerOpen(true)}
+      onClick={() => setDrawerOpenAt(addressed)}
       aria-label={texts.days.open}
       aria-expanded={drawerOpen}
       aria-controls="days"
@@ -61,20 +69,23 @@ export function ChatPage({ client, offlineModel, onSignOut }: ChatPageProps) {
       </a>
       <Sidebar
         days={days}
-        selected={addressed}
+        selected={conversationId}
         drawer={narrow}
         open={!narrow || drawerOpen}
         onClose={closeDrawer}
-        onChosen={() => setDrawerOpen(false)}
-        onMemory={() => setMemoryOpen(true)}
+        onChosen={() => setDrawerOpenAt(null)}
+        onMemory={() => setDialog("memory")}
+        onSearch={() => setDialog("search")}
         onSignOut={onSignOut}
       />
-      {memoryOpen && <LazyDialog load={memoryDialog} client={client} onClose={() => setMemoryOpen(false)} />}
+      {dialog !== null && (
+        <LazyDialog key={dialog} load={dialogs[dialog]} client={client} onClose={() => setDialog(null)} />
+      )}
       <main className="main" inert={modal}>
         <ConversationView
-          key={addressed ?? `today ${openedOn}`}
+          key={conversationId ?? `today ${openedOn}`}
           client={client}
-          conversationId={addressed}
+          addressed={addressed}
           offlineModel={offlineModel}
           menu={menu}
           onSpoken={days.reload}

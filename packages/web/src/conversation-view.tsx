@@ -1,7 +1,7 @@
 import type { Conversation, GrizzClient } from "@grizz/client"
 import { type ConversationOutline, useConversation } from "@grizz/client/react"
 import { type ReactNode, useEffect, useRef, useState } from "react"
-import { addressOf } from "./addressed-conversation.ts"
+import { type Addressed, addressOf } from "./addressed-conversation.ts"
 import { Announcer } from "./announcer.tsx"
 import { Composer } from "./composer.tsx"
 import { ConnectionBanner } from "./connection-banner.tsx"
@@ -15,8 +15,8 @@ import { useResumedReply } from "./use-resumed-reply.ts"
 
 interface ConversationViewProps {
   client: GrizzClient
-  /** Null for today's, which alone can be written to here. */
-  conversationId: string | null
+  /** Today's alone can be written to here. */
+  addressed: Addressed
   offlineModel: boolean
   /** The button that opens the days, where they are a drawer. */
   menu: ReactNode
@@ -28,7 +28,8 @@ interface ConversationViewProps {
 }
 
 export function ConversationView(props: ConversationViewProps) {
-  const { client, conversationId, offlineModel, menu, onSpoken, onNewDay, onSignOut } = props
+  const { client, addressed, offlineModel, menu, onSpoken, onNewDay, onSignOut } = props
+  const { conversationId } = addressed
   const { conversation, state } = useConversation(conversationId ?? "today", { client })
   const { messages } = state
   const [opened] = useState(conversation)
@@ -47,7 +48,13 @@ export function ConversationView(props: ConversationViewProps) {
         </p>
       )}
       <ConnectionBanner connection={state.connection} onRetry={() => conversation.connect()} onSignIn={onSignOut} />
-      <Transcript key={conversation.id} state={state} conversation={conversation} resumed={resumed}>
+      <Transcript
+        key={conversation.id}
+        state={state}
+        conversation={conversation}
+        resumed={resumed}
+        addressed={addressed}
+      >
         <EmptyDay state={state} past={conversationId !== null} onStart={(text) => conversation.send(text)} />
       </Transcript>
       <Announcer state={state} />

@@ -11,6 +11,7 @@ const paths = {
   warning: "M12 8v5m0 3.2v.1M12 3.5l9.5 16.5h-19z",
   stopped: "M12 3a9 9 0 110 18 9 9 0 010-18zM9.5 9.5h5v5h-5z",
   memory: "M6 4h11v16l-5.5-4L6 20z",
+  search: "M10.5 4a6.5 6.5 0 110 13 6.5 6.5 0 010-13zM15.5 15.5L20 20",
   leave: "M14 4h5v16h-5M4 12h11m-4-4l4 4-4 4",
 } as const
 

@@ -102,7 +102,7 @@ function Memory({ memory, memories, onFollowed }: MemoryProps) {
         {source !== undefined && (
           <>
             {" "}
-            <a href={addressOf(source.conversation_id)} onClick={onFollowed}>
+            <a href={addressOf(source.conversation_id, source.message_id)} onClick={onFollowed}>
               {texts.memory.source}
             </a>
           </>

@@ -7,6 +7,7 @@ import { dayName, groupByMonth } from "./days.ts"
 import { Icon } from "./icons.tsx"
 import { LanguageChoice } from "./language-choice.tsx"
 import { useLocalDay } from "./local-day.ts"
+import { searchKeys } from "./search-keys.ts"
 import { texts } from "./texts.ts"
 import type { Days } from "./use-days.ts"
 
@@ -20,11 +21,13 @@ interface SidebarProps {
   onClose: () => void
   onChosen: () => void
   onMemory: () => void
+  onSearch: () => void
   onSignOut: () => void
 }
 
 /** Every day of the user, newest first; on a phone a drawer that keeps the focus until it is closed. */
-export function Sidebar({ days, selected, drawer, open, onClose, onChosen, onMemory, onSignOut }: SidebarProps) {
+export function Sidebar(props: SidebarProps) {
+  const { days, selected, drawer, open, onClose, onChosen, onMemory, onSearch, onSignOut } = props
   const closeButton = useRef<HTMLButtonElement>(null)
   const modal = drawer && open
   const today = useLocalDay()
@@ -65,6 +68,17 @@ export function Sidebar({ days, selected, drawer, open, onClose, onChosen, onMem
               </button>
             )}
           </div>
+          <button
+            type="button"
+            className="button search-opener"
+            onClick={onSearch}
+            aria-haspopup="dialog"
+            aria-keyshortcuts="Control+K Meta+K /"
+          >
+            <Icon name="search" size={18} />
+            {texts.search.open}
+            <kbd aria-hidden="true">{searchKeys}</kbd>
+          </button>
           <div className="days">
             <DayCalendar days={days} today={today} selected={selectedDay} onChosen={onChosen} />
             <DayList days={days} selected={selected} onChosen={onChosen} />

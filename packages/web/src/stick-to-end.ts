@@ -8,6 +8,8 @@ export interface StickToEnd {
   scroller: RefObject<HTMLDivElement | null>
   atEnd: boolean
   scrollToEnd: () => void
+  /** Stays where the reader is led to. */
+  leaveEnd: () => void
 }
 
 /** Keeps a scrolling box, while `active`, at its end when its content grows, unless the reader has scrolled away. */
@@ -20,6 +22,10 @@ export function useStickToEnd(active: boolean): StickToEnd {
     setAtEnd(true)
     const box = scroller.current
     box?.scrollTo({ top: box.scrollHeight })
+  }, [])
+  const leaveEnd = useCallback(() => {
+    sticking.current = false
+    setAtEnd(false)
   }, [])
 
   useLayoutEffect(() => {
@@ -54,7 +60,7 @@ export function useStickToEnd(active: boolean): StickToEnd {
       for (const type of leaveEvents) box.removeEventListener(type, leave)
     }
   }, [active])
-  return { scroller, atEnd, scrollToEnd }
+  return { scroller, atEnd, scrollToEnd, leaveEnd }
 }
 
 const leaveEvents = ["wheel", "touchmove", "keydown"]

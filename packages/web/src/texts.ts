@@ -82,6 +82,21 @@ export const texts = {
     reading: "This day is over. You can read it here.",
     back: "Back to today",
   },
+  search: {
+    title: "Search what was said",
+    open: "Search",
+    close: "Close the search",
+    placeholder: "Search what was said",
+    hits: "What was found",
+    you: "You",
+    lead: "Every word that you and I have said, on whatever day. Whole words, in any of their forms.",
+    loading: "Searching…",
+    found: (count: number, hasMore: boolean) =>
+      hasMore ? `The newest ${count} messages.` : count === 1 ? "One message." : `${count} messages.`,
+    none: (query: string) => `Nothing that was said has “${query}” in it. Only whole words are found.`,
+    failed: "The search does not work at the moment.",
+    gone: "This message is not here any more.",
+  },
   memory: {
     title: "What I remember",
     open: "What I remember",

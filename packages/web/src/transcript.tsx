@@ -1,14 +1,16 @@
 import type { Conversation } from "@grizz/client"
 import type { ConversationOutline } from "@grizz/client/react"
 import { type TimelineItem, timeline } from "@grizz/client/timeline"
-import { type ReactNode, useLayoutEffect, useMemo, useState } from "react"
-import { Virtualizer } from "virtua"
+import { type ReactNode, useLayoutEffect, useMemo, useRef, useState } from "react"
+import { Virtualizer, type VirtualizerHandle } from "virtua"
+import type { Addressed } from "./addressed-conversation.ts"
 import { ConversationStart } from "./conversation-start.tsx"
 import { GrizzMessage, PendingUserMessage, UserMessage } from "./message.tsx"
 import { NewestButton } from "./newest-button.tsx"
 import { useStickToEnd } from "./stick-to-end.ts"
 import { texts } from "./texts.ts"
 import { type Earlier, useEarlier } from "./use-earlier.ts"
+import { soughtRow, useSoughtMessage } from "./use-sought-message.ts"
 
 /** How far around what is seen messages are in the document, in CSS pixels: only those does the browser search or read out. */
 const keptPx = 4_000
@@ -20,6 +22,8 @@ interface TranscriptProps {
   conversation: Conversation
   /** Id of the reply that went on after a break, or null. */
   resumed: string | null
+  /** May name a message, which is led to and marked. */
+  addressed: Addressed
   /** Shown while nothing has been said. */
   children: ReactNode
 }
@@ -28,10 +32,13 @@ interface TranscriptProps {
 type Row = { kind: "start"; key: "start" } | TimelineItem<{ id: string; messageId: string }>
 
 /** The conversation, newest at the end, which it follows as long as the reader is there. */
-export function Transcript({ state, conversation, resumed, children }: TranscriptProps) {
+export function Transcript({ state, conversation, resumed, addressed, children }: TranscriptProps) {
   const rows = useRows(state)
-  const { scroller, atEnd, scrollToEnd } = useStickToEnd(rows.length > 0)
+  const { scroller, atEnd, scrollToEnd, leaveEnd } = useStickToEnd(rows.length > 0)
   const earlier = useEarlier(conversation)
+  const list = useRef<VirtualizerHandle>(null)
+  const hasEarlier = state.conversation === null ? null : state.hasEarlier
+  const isGone = useSoughtMessage({ addressed, rows, hasEarlier, earlier, list, onFound: leaveEnd })
   const prepended = usePrepended(rows)
   const ownWords = state.pending.length
   // Whoever sends a message wants to see it, wherever they were reading.
@@ -61,6 +68,7 @@ export function Transcript({ state, conversation, resumed, children }: Transcrip
             children
           ) : (
             <Virtualizer
+              ref={list}
               data={rows}
               scrollRef={scroller}
               startMargin={roomAbovePx}
@@ -69,7 +77,7 @@ export function Transcript({ state, conversation, resumed, children }: Transcrip
               onScroll={readBack}
             >
               {(row) => (
-                <div key={row.key} className="row">
+                <div key={row.key} className="row" {...(row.key === addressed.messageId && soughtRow)}>
                   <RowContent
                     row={row}
                     state={state}
@@ -83,7 +91,7 @@ export function Transcript({ state, conversation, resumed, children }: Transcrip
           )}
         </div>
       </div>
-      <EarlierNote earlier={earlier} />
+      <EarlierNote earlier={earlier} isGone={isGone} />
       {!atEnd && <NewestButton conversation={conversation} onClick={scrollToEnd} />}
     </div>
   )
@@ -144,9 +152,10 @@ function RowContent({ row, state, conversation, isNewest, isResumed }: RowConten
   }
 }
 
-function EarlierNote({ earlier }: { earlier: Earlier }) {
+function EarlierNote({ earlier, isGone }: { earlier: Earlier; isGone: boolean }) {
   return (
     <output className="earlier">
+      {isGone && <span className="earlier-note">{texts.search.gone}</span>}
       {earlier.status === "loading" && <span className="earlier-note">{texts.transcript.loadingEarlier}</span>}
       {earlier.status === "failed" && (
         <span className="earlier-note">

@@ -113,6 +113,20 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     await memory.getByRole("listitem").waitFor()
     expect(await findingsIn(page)).toEqual([])
     expect(await overflowPx(page)).toBeLessThanOrEqual(0)
+    await page.keyboard.press("Escape")
+
+    await page.keyboard.press("Control+k")
+    const search = page.getByRole("dialog", { name: "Search what was said" })
+    await search.getByText("on whatever day").waitFor()
+    expect(await findingsIn(page)).toEqual([])
+    await search.getByRole("textbox").fill("everything please")
+    await search.locator("mark").first().waitFor()
+    await page.keyboard.press("ArrowDown")
+    expect(await findingsIn(page)).toEqual([])
+    await page.keyboard.press("Enter")
+    await page.locator("[data-sought]").waitFor()
+    expect(await findingsIn(page)).toEqual([])
+    expect(await overflowPx(page)).toBeLessThanOrEqual(0)
   })
 
   test("runs nothing that a model writes, and loads nothing from elsewhere", async () => {
@@ -157,6 +171,10 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     expect(sidebar?.x).toBeGreaterThan(desktop.viewport.width / 2)
     expect(await overflowPx(page)).toBeLessThanOrEqual(0)
     await page.setViewportSize(phone.viewport)
+    expect(await overflowPx(page)).toBeLessThanOrEqual(0)
+    await page.keyboard.press("Control+k")
+    await page.getByRole("dialog").waitFor()
+    expect(await findingsIn(page)).toEqual([])
     expect(await overflowPx(page)).toBeLessThanOrEqual(0)
   })
 

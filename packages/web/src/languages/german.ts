@@ -80,6 +80,21 @@ export const german = {
     reading: "Dieser Tag ist vorbei. Hier kannst du ihn lesen.",
     back: "Zurück zu heute",
   },
+  search: {
+    title: "Gesagtes durchsuchen",
+    open: "Suchen",
+    close: "Suche schließen",
+    placeholder: "Gesagtes durchsuchen",
+    hits: "Was gefunden wurde",
+    you: "Du",
+    lead: "Jedes Wort, das du und ich gesagt haben, an welchem Tag auch immer. Ganze Wörter, in allen ihren Formen.",
+    loading: "Wird gesucht …",
+    found: (count: number, hasMore: boolean) =>
+      hasMore ? `Die neuesten ${count} Nachrichten.` : count === 1 ? "Eine Nachricht." : `${count} Nachrichten.`,
+    none: (query: string) => `Nichts Gesagtes enthält „${query}“. Gefunden werden nur ganze Wörter.`,
+    failed: "Die Suche geht gerade nicht.",
+    gone: "Diese Nachricht ist nicht mehr hier.",
+  },
   memory: {
     title: "Was ich mir merke",
     open: "Was ich mir merke",
