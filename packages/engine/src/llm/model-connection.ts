@@ -11,7 +11,7 @@ export interface ReadListener {
 
 /** What the connections of one client share. */
 export interface SharedReads {
-  /** What the kernel's bytes are read into; each connection copies its own out of it before the next one reads. */
+  /** What the kernel's bytes are read into, and parsed in: nobody keeps a part of it, which the next read overwrites. */
   readonly buffer: Buffer
   /** Parts of it: for what comes too fast, and for bytes that are costly to parse. */
   readonly shortBuffer: Buffer
@@ -74,12 +74,12 @@ export class ModelConnection extends Duplex {
   /** So many bytes are in the shared buffer. False when no more is to be read for now. */
   receive(bytes: number): boolean {
     const shared = this.#shared
-    const chunk = Buffer.allocUnsafe(bytes)
-    shared.buffer.copy(chunk, 0, 0, bytes)
+    const chunk = shared.buffer.subarray(0, bytes)
     shared.reading = this
     this.chunks = 0
     try {
-      this.#deliver(chunk)
+      // The parser keeps what it knows of a head that is not whole; of an answer's body nobody keeps anything.
+      this.#deliver(this.#listener === null ? Buffer.from(chunk) : chunk)
     } finally {
       shared.reading = null
     }
@@ -121,7 +121,7 @@ export class ModelConnection extends Duplex {
       if (this.#chunk === null) return
       this.#chunk = null
     }
-    this.push(chunk)
+    this.push(Buffer.from(chunk))
   }
 
   override read(size?: number): unknown {

@@ -16,11 +16,11 @@ export class ResponseDocument {
     this.#retryAfterMs = parseRetryAfter(single(headers["retry-after"]), single(headers["date"]), nowMs)
   }
 
-  /** False when it is longer than anything that is worth reading. */
+  /** False when it is longer than anything that is worth reading. What is given stays the caller's, to be used again. */
   add(chunk: Uint8Array): boolean {
     this.#bytes += chunk.length
     if (this.#bytes > maxBytes) return false
-    this.#chunks.push(chunk)
+    this.#chunks.push(Uint8Array.from(chunk))
     return true
   }
 

@@ -23,14 +23,14 @@ export interface ModelRun {
 /** One call to its end, whatever that is. */
 export async function runModel(
   llm: LlmClient,
-  options: { signal?: AbortSignal; onText?: (text: string) => void } = {},
+  options: { prompt?: string; signal?: AbortSignal; onText?: (text: string) => void } = {},
 ): Promise<ModelRun> {
   const pieces: string[] = []
   const outcome = await llm
     .stream({
       messages: [
         { role: "system", content: "You are Grizz." },
-        { role: "user", content: promptText },
+        { role: "user", content: options.prompt ?? promptText },
       ],
       onText: (text) => {
         pieces.push(text)

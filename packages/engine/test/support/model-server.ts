@@ -69,7 +69,7 @@ export class ModelCall {
   }
 
   /** Bytes on the wire past HTTP, for malformed HTTP. */
-  writeRaw(bytes: string): void {
+  writeRaw(bytes: string | Uint8Array): void {
     this.#response.socket?.write(bytes)
   }
 }
