@@ -84,7 +84,7 @@ describe.skipIf(missingServer !== null)(
         // Planning after fresh statistics reads the catalogue, once.
         await conversation.say("question", "answer")
         const turn = await pagesOfTurn(conversation)
-        costs.push({ messages, turn, view: await pagesOf(newestView, [userId, conversation.id, 50]) })
+        costs.push({ messages, turn, view: await pagesOf(newestView, [conversation.userId, conversation.id, 50]) })
       }
       const ids = all.map(({ id }) => id)
       await measure(all[0]!, 10)
@@ -94,8 +94,11 @@ describe.skipIf(missingServer !== null)(
       await measure(all[2]!, 1_000)
       await grow([ids[3]!], userId, 1_000, 100_000)
       await measure(all[3]!, 100_000)
+      // In a conversation that the window holds, other ones are looked for.
+      await measure(await TestConversation.create(stores, userId), 2)
+      await measure(await TestConversation.create(stores), 2)
       expect(costs.filter(({ turn, view }) => turn > turnPagesMax || view > viewPagesMax)).toEqual([])
-      expect(costs).toHaveLength(4)
+      expect(costs).toHaveLength(6)
     }, 60_000)
   },
 )
