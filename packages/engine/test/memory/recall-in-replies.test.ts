@@ -10,6 +10,7 @@ import { createServerDatabase, missingServer, openServerDatabase } from "../supp
 import { sql } from "../support/database-sql.ts"
 import { describeDatabases } from "../support/describe-databases.ts"
 import { patient, startTestEngine, type TestEngine, type TestUser } from "../support/engine.ts"
+import { tablesWith } from "../support/traces.ts"
 
 /** Whatever it is asked, the model says this. */
 const answer = [{ text: "I see." }, { finish: "stop" as const }]
@@ -96,20 +97,27 @@ describeDatabases("what was said on another day", (database) => {
     const canary = "Xanthippe47"
     const first = await say(user, `My badger is called ${canary}`)
     const note = await user.request<MemoryResource>("POST", "/memories", { text: `The badger is ${canary}` })
+    const derived = `with fact as (
+        insert into grizz.memories (id, user_id, kind, text) values (gen_random_uuid(), $1::uuid, 'fact', $3) returning id
+      ) insert into grizz.memory_sources (memory_id, message_id) select id, $2::uuid from fact`
+    await sql(database(), derived, [user.id, first.message.id, `Knows ${canary}`])
     await sleepOver(database(), user)
     const stranger = await engine.user()
     await say(stranger, "Hello")
-    await say(stranger, `Who is the badger ${canary}?`)
-    expect(asked.slice(0, -1).join("\n")).not.toContain(canary)
+    await say(stranger, "What is the badger called?")
+    expect(asked.join("\n")).not.toContain(canary)
     const asksForIt = async () => {
       await say(user, "What is the badger called?")
       return asked.filter((content) => content.includes(canary)).length
     }
     expect(await asksForIt()).toBe(2)
+    expect(asked.join("\n")).toContain(`Knows ${canary}`)
     await user.request("DELETE", `/conversations/${first.message.conversation_id}/messages/${first.message.id}`)
     expect(await asksForIt()).toBe(1)
+    expect(asked.join("\n")).not.toContain(`Knows ${canary}`)
     await user.request("DELETE", `/memories/${note.body.id}`)
     expect(await asksForIt()).toBe(0)
+    expect(await tablesWith(database(), canary)).toEqual([])
 
     const other = await engine.user()
     const said = await say(other, `A heron called ${canary}`)
@@ -119,6 +127,7 @@ describeDatabases("what was said on another day", (database) => {
     await other.request("DELETE", `/conversations/${said.message.conversation_id}`)
     await say(other, "And the heron?")
     expect(asked.join("\n")).not.toContain(canary)
+    expect(await tablesWith(database(), canary)).toEqual([])
   })
 
   test("stays data, whatever it pretends to be", async () => {
