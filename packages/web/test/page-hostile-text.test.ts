@@ -116,4 +116,27 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     expect(await remembered.count()).toBe(corpus.length)
     await expectHarmless()
   })
+
+  test("runs and loads nothing of it in what a search finds", async () => {
+    const texts = corpus.map(({ text }) => `Honeycomb ${text}`)
+    const half = Math.ceil(texts.length / 2)
+    const turns = texts.slice(0, half).map((text, place) => ({ text, answer: texts[half + place] ?? "Honeycomb" }))
+    await sayFromElsewhere(page, model, turns)
+    await page.reload()
+    await page.getByRole("button", { name: "Search", exact: true }).click()
+    const search = page.getByRole("dialog", { name: "Search what was said" })
+    await search.getByRole("textbox").fill("honeycomb")
+    await search.locator("mark").first().waitFor()
+    const found = search.locator(".search-hit-text")
+    const older = search.getByRole("button", { name: "Show older ones" })
+    while (await older.isVisible()) {
+      const shown = await found.count()
+      await older.click()
+      await expect.poll(() => found.count()).toBeGreaterThan(shown)
+      await search.getByText(/ messages\.$/).waitFor()
+    }
+    const seen = new Set(await found.allTextContents())
+    expect(turns.map(({ text }) => text.replace(/\s+/g, " ")).filter((text) => !seen.has(text))).toEqual([])
+    await expectHarmless()
+  })
 })

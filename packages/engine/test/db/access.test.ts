@@ -141,6 +141,9 @@ describe.each(databaseKinds)("other clients of $name", (kind) => {
         const conversation = await TestConversation.create(engine)
         await conversation.say("as another role", "it works")
         await conversation.start("once more")
+        const words = [["works"]]
+        const { found, matched } = await engine.search.find(conversation.userId, { words, limit: 5 })
+        expect([found.map(({ message }) => message.content), matched]).toEqual([["it works"], ["works"]])
         expect(await engine.replies.lateConversations()).toEqual([])
         expect(await engine.replies.takeOver(conversation.id, "node-b", 10, 1)).toBeNull()
         expect(await engine.replies.view(theirs.userId, theirs.id, null)).toMatchObject({ newest: { message: 0 } })

@@ -13,7 +13,7 @@ export async function watchMarkup(page: Page): Promise<() => Promise<string[]>> 
     const own =
       "form, textarea, audio, source, animate, use, foreignObject, math, marquee, noscript, dialog, [is], [slot]"
     const look = (element: Element) => {
-      const isForeign = element.closest(".prose, .bubble, .day, .dialog-list p, .head h1") !== null
+      const isForeign = element.closest(".prose, .bubble, .day, .dialog-list p, .search-hit-text, .head h1") !== null
       if (element.matches(active) || (isForeign && element.matches(own))) findings.add(element.outerHTML)
       for (const { name, value } of element.attributes) {
         const isScheme = () => schemes.includes(URL.parse(value, document.baseURI)?.protocol ?? "none")
