@@ -19,6 +19,7 @@ const shown = [
   "empty-desktop-dark",
   "earlier-day-desktop-dark",
   "streaming-phone-light",
+  "search-desktop-light",
   "failed-phone-dark",
   "pending-phone-light",
   "days-phone-light",
@@ -96,6 +97,12 @@ async function takeAll(name: string, look: BrowserContextOptions): Promise<void>
   await page.reload()
   await page.getByText("What is on your mind?").waitFor()
   await take("empty")
+  await page.keyboard.press("Control+k")
+  const search = page.getByRole("dialog", { name: "Search what was said" })
+  await search.getByRole("textbox").fill("stove")
+  await search.locator("mark").first().waitFor()
+  await take("search")
+  await page.keyboard.press("Escape")
   model.next(answer)
   await say(page, "Can you help me make a plan for the weekend? Nothing big.")
   await replies(page, "completed").waitFor()
@@ -148,7 +155,7 @@ async function addDays(page: Page): Promise<void> {
     const conversation = randomUUID()
     const day = new Date(Date.now() - ago * 86_400_000).toISOString()
     await client.query(
-      "insert into conversations (id, user_id, title, conv_day, timezone, created_at, updated_at) values ($1, $2, $3, $4, 'UTC', $5, $5::timestamptz + interval '3 minutes')",
+      "insert into conversations (id, user_id, title, conv_day, timezone, created_at, updated_at) values ($1, $2, $3, $4, 'UTC', $5, now())",
       [conversation, userId, titles[ago % titles.length], day.slice(0, 10), day],
     )
     for (const [position, [role, content]] of words.entries()) {
