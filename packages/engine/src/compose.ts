@@ -26,15 +26,18 @@ import type { LiveReplyLog } from "./live/live-reply-log.ts"
 import { type OpenReplyLog, openReplyLog } from "./live/open-reply-log.ts"
 import { startOfflineModel } from "./llm/offline-model.ts"
 import { type ClosableLlmClient, openaiClient } from "./llm/openai-client.ts"
+import { openaiEmbedder } from "./llm/openai-embedder.ts"
 import { openaiStructuredModel } from "./llm/openai-structured-model.ts"
 import { withRetry } from "./llm/with-retry.ts"
-import type { TokenVerifier } from "./ports.ts"
+import type { Embedder, TokenVerifier } from "./ports.ts"
 import { ChatService } from "./services/chat-service.ts"
 import { ConversationReader } from "./services/conversation-reader.ts"
 import { ConversationService } from "./services/conversation-service.ts"
 import { MemoryDerivation } from "./services/memory-derivation.ts"
+import { MessageEmbedding } from "./services/message-embedding.ts"
 import { MemoryBook } from "./services/memory-book.ts"
 import { MessageSearch } from "./services/message-search.ts"
+import { findByMeaning } from "./services/meaning.ts"
 import { recollection } from "./services/recollection.ts"
 import { ReplyRunner } from "./services/reply-runner.ts"
 import { ReplySweep } from "./services/reply-sweep.ts"
@@ -79,6 +82,9 @@ const usualRecollectionMaxMs = 150
 
 /** What one user may cost a day (UTC), and how long one call may take. */
 const derivation = { budget: { calls: 50, tokens: 250_000 }, timeoutMs: 120_000 }
+
+/** How often messages without a vector are looked for, how long one call may take, and how often indexes are seen to. */
+const embedding = { intervalMs: 3000, timeoutMs: 30_000, indexIntervalMs: 60_000 }
 
 /** Where what is embedded keeps its data, under the folder the engine was started in. */
 const dataFolder = ".grizz"
@@ -153,18 +159,24 @@ export async function compose(
     onRetry: ({ attempt, delayMs, failure }) =>
       logger.warn({ attempt, delay_ms: Math.round(delayMs), reason: failure.message }, "the model is called again"),
   })
+  const owner = randomUUID()
+  const now = () => performance.now()
+  const { embeddings } = stores
+  const embedder = await openEmbedder(config.llm, stores)
+  const find = embedder && findByMeaning({ embedder, embeddings, logger, now, maxMs: recollectionMaxMs })
+  const messageEmbedding = embedder && new MessageEmbedding({ embeddings, embedder, logger, owner, now })
   const agent = chatAgent({
     llm,
     persona: await loadPersona(personaFile ?? undefined),
     contextTokens,
     recollect: recollection(stores.memories, logger, {
       maxMs: recollectionMaxMs,
-      maxAtOnce: Math.ceil(config.database.poolSize / 2),
+      // Where there is meaning, a read may take two connections.
+      maxAtOnce: Math.ceil(config.database.poolSize / (find === null ? 2 : 4)),
+      find,
     }),
   })
-  const owner = randomUUID()
   const serial = new Serial()
-  const now = () => performance.now()
   const shares = { replies: stores.replies, log, serial, owner, contextMessages, now }
   const runner = new ReplyRunner({ ...shares, agent, logger, leaseMs: leaseSeconds * 1000 })
   const sweep = new ReplySweep({ ...shares, runner, logger, maxCalls: replyMaxAttempts })
@@ -206,16 +218,23 @@ export async function compose(
   const sockets = new SocketServer({ ...shared, loopbackOnly: development !== null })
   sockets.attach(app.server)
   let timer: NodeJS.Timeout | undefined
-  let indexTimer: NodeJS.Timeout | undefined
-  let derivationTimer: NodeJS.Timeout | undefined
+  /** What runs beside the replies, and ends before they do. */
+  const background: NodeJS.Timeout[] = []
 
   return {
     async listen() {
       await app.listen({ host, port })
       timer = every(heartbeatMs, () => beat(runner, sweep), logger)
-      indexTimer = every(indexIntervalMs, () => indexMessages(stores), logger)
+      background.push(every(indexIntervalMs, () => indexMessages(stores), logger))
       if (memoryDerivation !== null) {
-        derivationTimer = every(derivationTiming.intervalMs, () => memoryDerivation.sweep(), logger)
+        background.push(every(derivationTiming.intervalMs, () => memoryDerivation.sweep(), logger))
+      }
+      if (messageEmbedding !== null) {
+        background.push(every(embedding.intervalMs, () => messageEmbedding.sweep(), logger))
+        // The embedded database has one connection, which the making of an index would hold for minutes.
+        if (config.database.url !== null) {
+          background.push(every(embedding.indexIntervalMs, () => embeddings.tendIndex(), logger))
+        }
       }
       const bound = app.server.address()
       return typeof bound === "object" && bound !== null ? { host: bound.address, port: bound.port } : { host, port }
@@ -224,11 +243,11 @@ export async function compose(
       isDraining = true
       sockets.drain()
       longAnswers.refuseNew()
-      clearInterval(derivationTimer)
-      clearInterval(indexTimer)
+      background.forEach(clearInterval)
       await Promise.all([
         chat.drain(drainTimeoutMs),
         within(drainTimeoutMs, memoryDerivation?.stop() ?? Promise.resolve()),
+        within(drainTimeoutMs, messageEmbedding?.stop() ?? Promise.resolve()),
       ])
       clearInterval(timer)
       await Promise.all([sockets.close(), longAnswers.close()])
@@ -252,6 +271,17 @@ function deriveMemories(
   return new MemoryDerivation({ ...derivation, quietSeconds, derivations, model: structured, logger, newId })
 }
 
+/** Null where no model is named, or the database cannot hold vectors: then what was said is found by its words only. */
+async function openEmbedder(
+  { endpoint, embeddingsModel: model }: LlmConfig,
+  { embeddings }: Stores,
+): Promise<Embedder | null> {
+  if (endpoint === null || model === null) return null
+  // A node comes up without its database; then this is told by trying.
+  const isInUse = await embeddings.isInUse(model).catch(() => true)
+  return isInUse ? openaiEmbedder({ ...endpoint, model, timeoutMs: embedding.timeoutMs }) : null
+}
+
 /** Without Redis a node serves on, from the database. */
 async function redisCheck({ trouble }: LiveReplyLog): Promise<void> {
   if (trouble !== null)
@@ -271,7 +301,7 @@ async function indexMessages({ messageIndex }: Stores): Promise<void> {
 }
 
 /** Runs the task on a timer, never twice at once; a failure is logged, and the next time is another try. */
-function every(intervalMs: number, task: () => Promise<void>, logger: Logger): NodeJS.Timeout {
+function every(intervalMs: number, task: () => Promise<unknown>, logger: Logger): NodeJS.Timeout {
   let isRunning = false
   return setInterval(() => {
     if (isRunning) return

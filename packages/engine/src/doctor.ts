@@ -4,7 +4,7 @@ import { redactorOf } from "./core/redact.ts"
 import { databaseFindings } from "./doctor/database-checks.ts"
 import { type Finding, fail, lineOf, ok, warn } from "./doctor/finding.ts"
 import { embeddedDatabaseFindings, openFilesFinding, openFilesLimit, workersFindings } from "./doctor/host-checks.ts"
-import { modelFindings } from "./doctor/model-checks.ts"
+import { embeddingsFindings, modelFindings } from "./doctor/model-checks.ts"
 import { redisFindings } from "./doctor/redis-checks.ts"
 import { signInFindings } from "./doctor/sign-in-checks.ts"
 
@@ -28,10 +28,11 @@ async function examine(env: Environment, flags: ConfigFlags): Promise<{ findings
   const groups = await Promise.all([
     database.url === null
       ? embeddedDatabaseFindings(".")
-      : databaseFindings({ ...database, url: database.url }, workers),
+      : databaseFindings({ ...database, url: database.url }, workers, llm.embeddingsModel !== null),
     redisFindings(redisUrl),
     signInFindings(auth),
     modelFindings(llm),
+    embeddingsFindings(llm),
   ])
   const host = [...workersFindings(workers, availableParallelism()), openFilesFinding(openFilesLimit())]
   const findings = [...configurationFindings(config), ...groups.flat(), ...host]
@@ -52,5 +53,6 @@ function read(env: Environment, flags: ConfigFlags): Config | Finding[] {
 
 function configurationFindings({ unused }: Config): Finding[] {
   if (unused.length === 0) return [ok("configuration", "Every variable is valid.")]
-  return [warn("configuration", `This release does not act upon ${unused.join(", ")}.`, "unset what you do not need")]
+  const sentence = `Nothing acts upon ${unused.join(", ")}: there is no model's endpoint.`
+  return [warn("configuration", sentence, "set OPENAI_API_KEY or OPENAI_BASE_URL, or unset what you do not need")]
 }

@@ -5,6 +5,7 @@ import { type Config, ConfigError, configSecrets, readConfig, type StartMode } f
 import { createLogger, type Logger } from "./core/logger.ts"
 import type { Database } from "./db/database.ts"
 import { migrate, pendingMigrations } from "./db/migrate.ts"
+import { prepareVectors } from "./db/prepare-vectors.ts"
 import { doctor } from "./doctor.ts"
 import { explain } from "./explain.ts"
 import { stopOnSignal } from "./shutdown.ts"
@@ -110,7 +111,7 @@ async function serve(mode: StartMode, env: Environment, flags: Flags): Promise<v
   const logger = loggerOf(config, mode === "start", number)
   if (number === null) {
     for (const name of config.unused)
-      logger.warn({ variable: name }, "this release does not act upon a variable that is set")
+      logger.warn({ variable: name }, "a variable is set that nothing acts upon: there is no model's endpoint")
     if (config.workers !== null) return serveWithWorkers(config.workers, config, logger)
   }
   const life = number === null ? null : new WorkerLife(logger)
@@ -162,6 +163,10 @@ async function prepare({ llm }: Config, database: Database, logger: Logger): Pro
   const pending = await pendingMigrations(database)
   const applied = pending.length > 0 ? await migrate(database) : []
   if (applied.length > 0) logger.info({ applied }, "migrated the database")
+  if (llm.embeddingsModel !== null) {
+    const obstacle = await prepareVectors(database, llm.embeddingsModel)
+    if (obstacle !== null) logger.warn({ obstacle }, "no embeddings are made: what was said is found by its words only")
+  }
   if (llm.endpoint === null)
     logger.warn("no model is configured: the built-in offline model answers, and derives nothing for the memory")
 }
@@ -182,6 +187,9 @@ async function migrateDatabase(config: Config): Promise<void> {
     process.stdout.write(
       applied.length === 0 ? `The schema of ${which} is up to date.\n` : `Applied ${applied.join(", ")} to ${which}.\n`,
     )
+    const model = config.llm.embeddingsModel
+    const obstacle = model === null ? null : await prepareVectors(database, model)
+    if (obstacle !== null) process.stdout.write(`No embeddings will be made: ${obstacle}.\n`)
   } finally {
     await database.close()
   }

@@ -28,6 +28,17 @@ export interface Quote {
   createdAt: string
 }
 
+/** A quote, and how well it goes with what is asked: to be compared within one list only. */
+export interface FoundQuote extends Quote {
+  score: number
+}
+
+/** How many quotes at most, and how much of each, in characters. */
+export interface QuoteLimits {
+  quotes: number
+  quoteLength: number
+}
+
 /** What a reply is made with, beside its conversation. */
 export interface Remembered {
   /** Pinned ones first, in order of time: what is new comes last. */
@@ -45,8 +56,8 @@ export interface Occasion {
   window: number
 }
 
-/** Never rejects and never takes long: nothing is remembered then. An abort ends the wait. */
-export type Recollect = (occasion: Occasion, signal: AbortSignal) => Promise<Remembered>
+/** Never rejects and never takes long: nothing is remembered then. An abort ends the wait. `question` is the message's text. */
+export type Recollect = (occasion: Occasion, question: string, signal: AbortSignal) => Promise<Remembered>
 
 /** What is known of a user. Someone else's memory is as absent as a missing one. */
 export interface MemoryStore {
@@ -63,10 +74,9 @@ export interface MemoryStore {
   forget(userId: string, memoryId: string): Promise<boolean>
   /**
    * For a prompt, of the conversation's user: the memories that hold, pinned, then the newest; and what was said before the
-   * window, in any conversation, that goes with the message. Nothing while the memory is paused.
-   * @param limits how many quotes at most, and how much of each, in characters
+   * window, in any conversation, that goes with the message by its words, best first. Nothing while the memory is paused.
    */
-  recollect(occasion: Occasion, limits: { quotes: number; quoteLength: number }): Promise<Remembered>
+  recollect(occasion: Occasion, limits: QuoteLimits): Promise<{ memories: RememberedMemory[]; quotes: FoundQuote[] }>
   isPaused(userId: string): Promise<boolean>
   setPaused(userId: string, isPaused: boolean): Promise<void>
 }
@@ -129,6 +139,41 @@ export interface DerivationStore {
   end(job: DerivationJob, position: number, againSeconds: number): Promise<void>
   /** @param counts whether this try counts as one of the job's attempts */
   postpone(job: DerivationJob, seconds: number, counts: boolean): Promise<void>
+}
+
+/** Texts that are to have a vector. */
+export interface EmbeddingBatch {
+  /** Of the model in use; a vector of another one is not stored. */
+  generation: number
+  texts: { id: string; text: string; hash: string }[]
+  isMore: boolean
+}
+
+/** Where a question points, by a model. */
+export interface QuestionVector {
+  model: string
+  vector: number[]
+}
+
+/** Vectors of what was said: one worker at a time makes them, of one model. */
+export interface EmbeddingStore {
+  /** Whether that model is the one in use, and the database can hold vectors. */
+  isInUse(model: string): Promise<boolean>
+  /** Null where another node is at it, or the model is another one by now. Texts are cut to `textLength`. */
+  claim(
+    owner: string,
+    model: string,
+    limits: { texts: number; textLength: number; leaseSeconds: number },
+  ): Promise<EmbeddingBatch | null>
+  /** One vector for each text of the batch, or null for one that can have none. */
+  save(owner: string, batch: EmbeddingBatch, vectors: (number[] | null)[]): Promise<void>
+  /**
+   * What was said before the window that is much nearer to the vector than the rest, nearest first, with a score up to 1.
+   * Nothing while the memory is paused, or where the vector is not of the model in use.
+   */
+  nearest(occasion: Occasion, question: QuestionVector, limits: QuoteLimits): Promise<FoundQuote[]>
+  /** Makes, or removes, one index of a user with very many vectors, which may take long; false where there is none to do. */
+  tendIndex(): Promise<boolean>
 }
 
 /** A message that a prompt had; `content` is null where it was erased since. */

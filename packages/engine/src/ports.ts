@@ -373,6 +373,16 @@ export interface StructuredModel {
   }): Promise<{ text: string; tokens: number | null }>
 }
 
+/** A model that gives texts a direction: what means the same points the same way. */
+export interface Embedder {
+  readonly model: string
+  /**
+   * One vector a text, in their order, each of length 1 and all of one dimension. One call.
+   * @throws ChatError `invalid_request` where the texts are refused, as one that is too long is; else `unavailable`
+   */
+  embed(texts: string[], signal: AbortSignal): Promise<number[][]>
+}
+
 // Sign-in ------------------------------------------------------------------------------------------------------------
 
 export interface VerifiedUser {

@@ -109,6 +109,7 @@ describe("the house", () => {
     const owners: Record<string, string[]> = {
       pg: ["db"],
       "@electric-sql/pglite": ["db"],
+      "@electric-sql/pglite-pgvector": ["db"],
       fastify: ["api"],
       ws: ["api"],
       undici: ["llm"],

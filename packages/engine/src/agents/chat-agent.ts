@@ -41,15 +41,16 @@ const nothing: Remembered = { memories: [], quotes: [] }
 export function chatAgent({ llm, persona, contextTokens, recollect }: ChatAgentOptions): ChatAgent {
   return {
     async answer({ conversationId, position, context, recollects, onPrompt, onText, signal }) {
+      const question = context.at(-1)?.content ?? ""
       const occasion = { conversationId, position, window: context.length }
-      const remembered = recollects ? await recollect(occasion, signal) : nothing
+      const remembered = recollects ? await recollect(occasion, question, signal) : nothing
       signal.throwIfAborted()
       // An upper bound serves as the count where it already fits: the usual case loads no tokenizer.
       const countTokens = surelyFitsAll(context, contextTokens, remembered) ? tokensAtMost : await loadTokenCounter()
       signal.throwIfAborted()
       const before: ModelMessage[] = []
       // What is to be answered is in the prompt whatever its length.
-      const askedTokens = countTokens(context.at(-1)?.content ?? "", contextTokens) + tokensAroundMessage
+      const askedTokens = countTokens(question, contextTokens) + tokensAroundMessage
       let left = contextTokens - askedTokens
       const place = <Item extends { id: string }>(block: DataBlock<Item>, items: readonly Item[]): string[] => {
         const maxTokens = Math.min(maxTokensOf(block, contextTokens), left - tokensAroundMessage)

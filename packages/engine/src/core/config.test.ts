@@ -28,6 +28,7 @@ describe("an empty environment", () => {
       llm: {
         endpoint: null,
         model: "gpt-4.1-2025-04-14",
+        embeddingsModel: null,
         connectTimeoutMs: 15_000,
         firstTokenTimeoutMs: 30_000,
         idleTimeoutMs: 30_000,
@@ -215,8 +216,11 @@ describe("a value", () => {
     expect(config.http.allowedOrigins).toEqual(["https://a.example", "http://localhost:3000", "capacitor://localhost"])
   })
 
-  test("that this release does not act upon is checked, and reported by name", () => {
-    expect(readConfig({ EMBEDDINGS_MODEL: "e", DELTA_HOLD_MS: "0" }, "start").unused).toEqual(["EMBEDDINGS_MODEL"])
+  test("that nothing acts upon are reported by name: the offline model makes no embeddings", () => {
+    const offline = readConfig({ EMBEDDINGS_MODEL: "e", DELTA_HOLD_MS: "0" }, "start")
+    expect(offline).toMatchObject({ unused: ["EMBEDDINGS_MODEL"], llm: { embeddingsModel: null } })
+    const real = readConfig({ EMBEDDINGS_MODEL: "e", OPENAI_API_KEY: "sk-1" }, "start")
+    expect(real).toMatchObject({ unused: [], llm: { embeddingsModel: "e" } })
   })
 })
 

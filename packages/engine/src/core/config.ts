@@ -13,7 +13,7 @@ export interface Config {
   log: LogConfig
   /** Processes that serve behind one port, 1 to 64; null: this one. Each has a pool of its own. */
   workers: number | null
-  /** Variables that are set and valid, and that this release does not act upon yet; `main` warns of them by name. */
+  /** Variables that are set and valid, and that nothing acts upon; `main` warns of them by name. */
   unused: readonly string[]
 }
 
@@ -40,6 +40,8 @@ export interface LlmConfig {
   /** Null: the built-in offline model. */
   endpoint: LlmEndpoint | null
   model: string
+  /** Of the same endpoint; null: what was said is found by its words only. */
+  embeddingsModel: string | null
   connectTimeoutMs: number
   firstTokenTimeoutMs: number
   idleTimeoutMs: number
@@ -109,8 +111,6 @@ type Settings = ReturnType<(typeof environment)["parse"]>
 /** More processes than a machine has cores gain nothing. */
 const workersMax = 64
 
-const notYetUsed = ["EMBEDDINGS_MODEL"] as const
-
 /**
  * The configuration that the environment and the flags describe. White space around a value is dropped; empty is unset.
  * @throws ConfigError naming every bad variable
@@ -129,7 +129,7 @@ export function readConfig(env: Environment, mode: StartMode, flags: ConfigFlags
     ...crossProblems(given, problems.has(nameOf("HOST", flags)) ? null : host, mode, flags),
   ]
   if (!parsed.success || all.length > 0) throw new ConfigError(all)
-  return toConfig(parsed.data, host, given, flags)
+  return toConfig(parsed.data, host, flags)
 }
 
 function knownVariables(env: Environment, flags: ConfigFlags): Environment {
@@ -183,7 +183,8 @@ function workersProblems(workers: string, named: (...names: string[]) => boolean
   return problems
 }
 
-function toConfig(settings: Settings, host: string, given: Environment, { workers }: ConfigFlags): Config {
+function toConfig(settings: Settings, host: string, { workers }: ConfigFlags): Config {
+  const llm = toLlmConfig(settings)
   return {
     http: {
       host,
@@ -199,7 +200,7 @@ function toConfig(settings: Settings, host: string, given: Environment, { worker
       statementTimeoutMs: settings.DB_STATEMENT_TIMEOUT_MS,
     },
     redisUrl: settings.REDIS_URL ?? null,
-    llm: toLlmConfig(settings),
+    llm,
     auth: toAuthConfig(settings),
     chat: {
       contextMessages: settings.CONTEXT_MESSAGES,
@@ -210,7 +211,8 @@ function toConfig(settings: Settings, host: string, given: Environment, { worker
     },
     log: { level: settings.LOG_LEVEL },
     workers: workers === undefined ? null : Number(workers),
-    unused: notYetUsed.filter((name) => given[name] !== undefined),
+    // The offline model makes no embeddings.
+    unused: llm.endpoint === null && settings.EMBEDDINGS_MODEL !== undefined ? ["EMBEDDINGS_MODEL"] : [],
   }
 }
 
@@ -220,6 +222,7 @@ function toLlmConfig(settings: Settings): LlmConfig {
   return {
     endpoint: isOffline ? null : { baseUrl: baseUrl ?? "https://api.openai.com/v1", apiKey: apiKey ?? null },
     model: settings.OPENAI_MODEL,
+    embeddingsModel: isOffline ? null : (settings.EMBEDDINGS_MODEL ?? null),
     connectTimeoutMs: settings.LLM_CONNECT_TIMEOUT_MS,
     firstTokenTimeoutMs: settings.LLM_FIRST_TOKEN_TIMEOUT_MS,
     idleTimeoutMs: settings.LLM_IDLE_TIMEOUT_MS,

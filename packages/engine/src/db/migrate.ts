@@ -45,18 +45,25 @@ const patienceSql =
  */
 export async function migrate(database: Database, folder: URL = migrationsFolder): Promise<string[]> {
   const migrations = await readMigrations(folder)
+  return oneAtATime(database, async (session) => {
+    await session.script(prepareSql)
+    const pending = await selectPending(session, migrations)
+    for (const migration of pending) await apply(session, migration)
+    if (migrations.length > 0 && folder === migrationsFolder) await session.script("select grizz.apply_access()")
+    // An adopted or restored database has no statistics; until autovacuum comes by, every plan would be a guess.
+    if (pending.length > 0 && folder === migrationsFolder) await session.script(analyzeSql)
+    return pending.map(({ name }) => name)
+  })
+}
+
+/** Runs what changes the schema, while no other node does. */
+export async function oneAtATime<T>(database: Database, work: (session: Session) => Promise<T>): Promise<T> {
   return database.session(async (session) => {
     await session.script("set statement_timeout = 0; set lock_timeout = 0")
     await session.query(lock)
     try {
       await session.script(patienceSql)
-      await session.script(prepareSql)
-      const pending = await selectPending(session, migrations)
-      for (const migration of pending) await apply(session, migration)
-      if (migrations.length > 0 && folder === migrationsFolder) await session.script("select grizz.apply_access()")
-      // An adopted or restored database has no statistics; until autovacuum comes by, every plan would be a guess.
-      if (pending.length > 0 && folder === migrationsFolder) await session.script(analyzeSql)
-      return pending.map(({ name }) => name)
+      return await work(session)
     } finally {
       // Where the connection is lost the lock is, too; what went wrong before is what the caller must hear.
       await session.query(unlock).catch(() => [])

@@ -1,6 +1,14 @@
 import type { Memory, MemoryKind, MemorySource } from "../domain.ts"
-import type { MemoryPageRequest, MemoryStore, Occasion, Quote, Remembered, RememberedMemory } from "../memory-ports.ts"
+import type {
+  FoundQuote,
+  MemoryPageRequest,
+  MemoryStore,
+  Occasion,
+  QuoteLimits,
+  RememberedMemory,
+} from "../memory-ports.ts"
 import type { Database, Parameter, Statement } from "./database.ts"
+import { occasion } from "./occasion.ts"
 
 interface MemoryRow {
   id: string
@@ -62,25 +70,10 @@ const forget: Statement = {
   text: "select grizz.forget_memory($1::uuid, $2::uuid) as is_gone",
 }
 
-// The pinned ones however old they are, then the newest facts and the newest summary: each list in order of time. The
-// window is that of grizz.context_before.
+// The pinned ones however old they are, then the newest facts and the newest summary: each list in order of time.
 const recollect: Statement = {
   name: "grizz_recollect",
-  text: `with of_user as (
-      select c.user_id, grizz.known_zone(c.timezone) as zone from public.conversations c where c.id = $1::uuid
-        and not exists (select from grizz.memory_settings s where s.user_id = c.user_id and s.is_paused)
-    ), asked as (
-      select m.content, m.created_at, coalesce((
-        select w.position from public.messages w
-        where w.conversation_id = $1::uuid and w.position < $2::integer and w.role in ('user', 'assistant')
-          and w.content <> '' and not coalesce((
-            select true from grizz.replies r
-            where r.conversation_id = $1::uuid and r.position = w.position and r.superseded_by is not null
-          ), false)
-        order by w.position desc offset greatest($3::integer - 2, 0) limit case when $3::integer > 1 then 1 else 0 end
-      ), $2::integer) as window_from
-      from public.messages m where m.conversation_id = $1::uuid and m.position = $2::integer
-    ), holding as (
+  text: `with ${occasion}, holding as (
       select m.* from grizz.memories m
       where m.user_id = (select u.user_id from of_user u) and m.superseded_by is null
       order by m.created_at desc, m.id desc limit 500
@@ -99,7 +92,7 @@ const recollect: Statement = {
       ) as memories, (
         select coalesce(json_agg(json_build_object(
           'id', q.message_id, 'role', q.role, 'text', left(q.content, $5::integer),
-          'day', (q.created_at at time zone u.zone)::date, 'createdAt', grizz.rfc3339(q.created_at)
+          'day', (q.created_at at time zone u.zone)::date, 'createdAt', grizz.rfc3339(q.created_at), 'score', q.score
         ) order by q.ordinality), '[]')
         from of_user u, asked a, lateral grizz.recall(
           u.user_id, a.content, $1::uuid, a.window_from, a.created_at, u.zone, $4::integer
@@ -159,10 +152,11 @@ export class PostgresMemoryStore implements MemoryStore {
 
   async recollect(
     { conversationId, position, window }: Occasion,
-    limits: { quotes: number; quoteLength: number },
-  ): Promise<Remembered> {
+    limits: QuoteLimits,
+  ): Promise<{ memories: RememberedMemory[]; quotes: FoundQuote[] }> {
     const parameters = [conversationId, position, window, limits.quotes, limits.quoteLength]
-    const [row] = await this.#database.query<{ memories: RememberedMemory[]; quotes: Quote[] }>(recollect, parameters)
+    type Row = { memories: RememberedMemory[]; quotes: FoundQuote[] }
+    const [row] = await this.#database.query<Row>(recollect, parameters)
     return row!
   }
 

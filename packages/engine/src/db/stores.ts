@@ -1,8 +1,9 @@
-import type { DerivationStore, MemoryStore, MessageIndex } from "../memory-ports.ts"
+import type { DerivationStore, EmbeddingStore, MemoryStore, MessageIndex } from "../memory-ports.ts"
 import type { ConversationStore, MessageStore, ReplyStore, SearchStore, TicketStore, TurnStore } from "../ports.ts"
 import type { Database } from "./database.ts"
 import { PostgresConversationStore } from "./postgres-conversation-store.ts"
 import { PostgresDerivationStore } from "./postgres-derivation-store.ts"
+import { PostgresEmbeddingStore } from "./postgres-embedding-store.ts"
 import { PostgresMemoryStore } from "./postgres-memory-store.ts"
 import { PostgresMessageIndex } from "./postgres-message-index.ts"
 import { PostgresMessageStore } from "./postgres-message-store.ts"
@@ -17,6 +18,7 @@ export interface Stores {
   memories: MemoryStore
   derivations: DerivationStore
   messageIndex: MessageIndex
+  embeddings: EmbeddingStore
   replies: ReplyStore
   search: SearchStore
   tickets: TicketStore
@@ -31,6 +33,7 @@ export function createStores(database: Database, newId: () => string, options?: 
     memories: new PostgresMemoryStore(database),
     derivations: new PostgresDerivationStore(database),
     messageIndex: new PostgresMessageIndex(database),
+    embeddings: new PostgresEmbeddingStore(database),
     replies: new PostgresReplyStore(database, options),
     search: new PostgresSearchStore(database),
     tickets: new PostgresTicketStore(database),

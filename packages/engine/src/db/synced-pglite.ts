@@ -2,6 +2,7 @@ import { closeSync, existsSync, fsyncSync, openSync, readdirSync, renameSync, rm
 import { dirname, join } from "node:path"
 import { PGlite } from "@electric-sql/pglite"
 import { NodeFS } from "@electric-sql/pglite/nodefs"
+import { vector } from "@electric-sql/pglite-pgvector"
 import { plannerSettings } from "./database.ts"
 
 /** Emscripten's NODEFS as far as it is used here: internal to PGlite, whose version is therefore pinned exactly. */
@@ -36,9 +37,12 @@ const startParams = [
   ...planner,
 ]
 
+/** What CREATE EXTENSION may make. */
+const extensions = { vector }
+
 /** For tests: gone when it is closed. */
 export function openPgliteInMemory(): Promise<PGlite> {
-  return PGlite.create({ startParams: [...PGlite.defaultStartParams, ...planner] })
+  return PGlite.create({ startParams: [...PGlite.defaultStartParams, ...planner], extensions })
 }
 
 /**
@@ -66,7 +70,7 @@ async function makeCluster(directory: string, data: string): Promise<void> {
 
 async function open(data: string): Promise<{ pglite: PGlite; files: SyncedNodeFS }> {
   const files = new SyncedNodeFS(data)
-  return { pglite: await PGlite.create({ fs: files, startParams }), files }
+  return { pglite: await PGlite.create({ fs: files, startParams, extensions }), files }
 }
 
 /**

@@ -21,6 +21,8 @@ const survey: Statement = {
       coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false) as encrypted,
       (select coalesce(json_agg(name), '[]') from pg_available_extensions where name in ('vector', 'pg_trgm'))
         as extensions,
+      (select coalesce(installed_version, default_version) from pg_available_extensions where name = 'vector')
+        as vector_version,
       has_database_privilege(current_database(), 'create') and has_schema_privilege('public', 'create') as may_create,
       (
         select coalesce(bool_and(
@@ -52,6 +54,7 @@ interface Survey {
   connections: number
   encrypted: boolean
   extensions: string[]
+  vector_version: string | null
   may_create: boolean
   may_write: boolean
 }
@@ -60,6 +63,7 @@ interface Survey {
 export async function databaseFindings(
   config: DatabaseConfig & { url: string },
   workers: number | null,
+  wantsVectors: boolean,
 ): Promise<Finding[]> {
   const database = new PostgresDatabase({ ...config, poolSize: 1, maxOverflow: 2 })
   try {
@@ -72,7 +76,7 @@ export async function databaseFindings(
       encryptionFinding(found!, url),
       ...judgeRole(found!),
       await migrationsFinding(database, found!),
-      ...judgeExtensions(found!),
+      ...judgeExtensions(found!, wantsVectors),
       await databaseClockFinding(database),
     ]
   } catch (error) {
@@ -184,7 +188,12 @@ async function migrationsFinding(database: Database, found: Survey): Promise<Fin
   }
 }
 
-function judgeExtensions({ extensions }: Survey): Finding[] {
+function judgeExtensions({ extensions, vector_version: version }: Survey, wantsVectors: boolean): Finding[] {
+  if (wantsVectors && (version === null || /^0\.[0-6](?:\.|$)/.test(version))) {
+    const sentence = version === null ? "pgvector is not available" : `pgvector is ${version}`
+    const remedy = "install pgvector 0.7 or newer, or unset EMBEDDINGS_MODEL; the engine finds by words without"
+    return [warn("extensions", `${sentence}: EMBEDDINGS_MODEL has no effect.`, remedy)]
+  }
   const has = (wanted: string) => extensions.includes(wanted)
   if (has("vector") && has("pg_trgm")) return [ok("extensions", "vector and pg_trgm are available.")]
   const missing = ["vector", "pg_trgm"].filter((wanted) => !has(wanted))

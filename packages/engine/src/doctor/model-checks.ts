@@ -1,5 +1,6 @@
 import * as z from "zod"
 import type { LlmConfig } from "../core/config.ts"
+import { openaiEmbedder } from "../llm/openai-embedder.ts"
 import { clockFinding } from "./clock.ts"
 import { type Finding, fail, ok, reasonOf, warn } from "./finding.ts"
 
@@ -25,6 +26,30 @@ export async function modelFindings({ endpoint, model }: LlmConfig): Promise<Fin
     return [finding, clockFinding("model clock", (askedAtMs + Date.now()) / 2 - toldMs - 500)]
   } catch (error) {
     return [fail(name, `The endpoint cannot be reached: ${reasonOf(error)}.`, "check OPENAI_BASE_URL and the network")]
+  }
+}
+
+/** How long a reply waits for the vector of its question. */
+const embeddingMs = 50
+
+/** Whether the embeddings model answers, and soon enough for replies; nothing where none is named. */
+export async function embeddingsFindings({ endpoint, embeddingsModel: model }: LlmConfig): Promise<Finding[]> {
+  if (endpoint === null || model === null) return []
+  const embedder = openaiEmbedder({ ...endpoint, model, timeoutMs })
+  const { signal } = new AbortController()
+  try {
+    // The first call also makes the connection, as a reply's mostly does not.
+    await embedder.embed(["Does it answer?"], signal)
+    const askedAtMs = performance.now()
+    const [vector] = await embedder.embed(["Does it answer?"], signal)
+    const tookMs = Math.ceil(performance.now() - askedAtMs)
+    const sentence = `${model} answers with ${vector!.length} dimensions in ${tookMs} ms`
+    if (tookMs <= embeddingMs) return [ok("embeddings", `${sentence}.`)]
+    const remedy = "use an endpoint that is nearer; what was said is found by words without"
+    return [warn("embeddings", `${sentence}, and replies wait for ${embeddingMs} at most.`, remedy)]
+  } catch (error) {
+    const remedy = "check EMBEDDINGS_MODEL; what was said is found by words without"
+    return [warn("embeddings", `${model} cannot be used: ${reasonOf(error)}.`, remedy)]
   }
 }
 

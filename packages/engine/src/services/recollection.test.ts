@@ -9,33 +9,34 @@ const quote = {
   text: "I like honey",
   day: "2026-01-01",
   createdAt: "2026-01-01T00:00:00Z",
+  score: 1,
 } as const
 const remembered = { memories: [memory], quotes: [quote] }
 const nothing = { memories: [], quotes: [] }
 const occasion = { conversationId: "id", position: 4, window: 3 }
-const options = { maxMs: 150, maxAtOnce: 2 }
+const options = { maxMs: 150, maxAtOnce: 2, find: null }
 const logger = pino({ level: "silent" })
 const never = new AbortController().signal
 
 test("what is remembered is given", async () => {
   const recollect = recollection({ recollect: async () => remembered }, logger, options)
-  expect(await recollect(occasion, never)).toEqual(remembered)
+  expect(await recollect(occasion, "honey?", never)).toEqual(remembered)
 })
 
 test("a memory that is down is as good as none", async () => {
   const recollect = recollection({ recollect: () => Promise.reject(new Error("down")) }, logger, options)
-  expect(await recollect(occasion, never)).toEqual(nothing)
+  expect(await recollect(occasion, "honey?", never)).toEqual(nothing)
 })
 
 test("a memory that never answers is not waited for", async () => {
   const recollect = recollection({ recollect: () => new Promise(() => undefined) }, logger, options)
-  expect(await recollect(occasion, never)).toEqual(nothing)
+  expect(await recollect(occasion, "honey?", never)).toEqual(nothing)
 })
 
 test("an abort ends the wait", async () => {
   const abort = new AbortController()
   const recollect = recollection({ recollect: () => new Promise(() => abort.abort()) }, logger, options)
-  expect(await recollect(occasion, abort.signal)).toEqual(nothing)
+  expect(await recollect(occasion, "honey?", abort.signal)).toEqual(nothing)
 })
 
 test("so many reads are under way at most, and the next one has its turn when one is over", async () => {
@@ -49,11 +50,15 @@ test("so many reads are under way at most, and the next one has its turn when on
       },
     },
     logger,
-    { maxMs: 60_000, maxAtOnce: 2 },
+    { ...options, maxMs: 60_000 },
   )
-  const [one, two, three] = [recollect(occasion, never), recollect(occasion, never), recollect(occasion, never)]
+  const [one, two, three] = [
+    recollect(occasion, "honey?", never),
+    recollect(occasion, "honey?", never),
+    recollect(occasion, "honey?", never),
+  ]
   const given = new AbortController()
-  const four = recollect(occasion, given.signal)
+  const four = recollect(occasion, "honey?", given.signal)
   expect(reads).toHaveLength(2)
   reads[0]!.resolve(remembered)
   expect(await one).toEqual(remembered)
@@ -64,4 +69,18 @@ test("so many reads are under way at most, and the next one has its turn when on
   for (const read of reads) read.resolve(remembered)
   expect(await Promise.all([two, three])).toEqual([remembered, remembered])
   expect(reads).toHaveLength(3)
+})
+
+const near = { ...quote, id: "n", text: "I like what bees make", score: 0.5 } as const
+
+test("what is near by meaning is given beside what is found by words", async () => {
+  const find = async () => [near]
+  const recollect = recollection({ recollect: async () => remembered }, logger, { ...options, find })
+  expect(await recollect(occasion, "honey?", never)).toEqual({ memories: [memory], quotes: [quote, near] })
+})
+
+test("a meaning that never comes takes nothing from what is found by words", async () => {
+  const find = () => new Promise<never>(() => undefined)
+  const recollect = recollection({ recollect: async () => remembered }, logger, { ...options, find })
+  expect(await recollect(occasion, "honey?", never)).toEqual(remembered)
 })

@@ -2,6 +2,8 @@ import { quoteMaxLength } from "../agents/quote-block.ts"
 import type { Logger } from "../core/logger.ts"
 import { within } from "../core/within.ts"
 import type { MemoryStore, Recollect, Remembered } from "../memory-ports.ts"
+import { fuseQuotes } from "./fuse-quotes.ts"
+import type { FindByMeaning } from "./meaning.ts"
 
 /** More than fit a prompt, and of each enough to tell that it is cut there. */
 const limits = { quotes: 50, quoteLength: quoteMaxLength + 1 }
@@ -11,26 +13,34 @@ export interface RecollectionOptions {
   maxMs: number
   /** Reads under way at a time, those counted in that nobody waits for any more: others keep their connections. */
   maxAtOnce: number
+  /** Null where nothing is found by meaning. */
+  find: FindByMeaning | null
 }
 
-/** A memory that is down, slow or broken costs a reply `maxMs`, and no more. */
+/**
+ * A memory that is down, slow or broken costs a reply `maxMs`, and no more. What goes wrong with meaning, or comes late, takes
+ * nothing from what is found by words.
+ */
 export function recollection(
   store: Pick<MemoryStore, "recollect">,
   logger: Logger,
-  { maxMs, maxAtOnce }: RecollectionOptions,
+  { maxMs, maxAtOnce, find }: RecollectionOptions,
 ): Recollect {
   let underWay = 0
   const waiting = new Set<() => Promise<void>>()
-  return async (occasion, signal) => {
+  return async (occasion, question, signal) => {
     let remembered: Remembered = { memories: [], quotes: [] }
     let isOver = false
     const done = Promise.withResolvers<void>()
     const read = async () => {
       waiting.delete(read)
       underWay += 1
+      const near = find?.(occasion, question, limits, signal) ?? []
       try {
         const found = await store.recollect(occasion, limits)
         if (!isOver) remembered = found
+        const quotes = fuseQuotes(found.quotes, await near)
+        if (!isOver) remembered = { memories: found.memories, quotes }
       } catch (error) {
         logger.warn({ err: error, conversation_id: occasion.conversationId }, "a reply is made without the memory")
       }

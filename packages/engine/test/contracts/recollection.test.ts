@@ -49,7 +49,7 @@ describeDatabases("what is recollected for a reply", (database) => {
     await index()
     const { memories, quotes } = await recollect(await conversation.start("What is the badger called?"))
     expect(memories).toMatchObject([{ kind: "note", text: "Likes honey" }])
-    const quote = { day: "2026-03-02", createdAt: "2026-03-01T23:30:00.123456Z" }
+    const quote = { day: "2026-03-02", createdAt: "2026-03-01T23:30:00.123456Z", score: expect.any(Number) }
     expect(quotes).toHaveLength(2)
     expect(quotes).toContainEqual({ ...quote, id: message!.id, role: "user", text: "My badger is Otto" })
     expect(quotes).toContainEqual({ ...quote, id: reply.id, role: "assistant", text: "A badger!" })

@@ -11,6 +11,7 @@ import { createServerDatabase, missingServer, openServerDatabase } from "../supp
 import { freePort, GrizzProcess } from "../support/grizz-process.ts"
 import { findRedisServer, RedisServer } from "../support/redis-server.ts"
 import { startTransactionPooler } from "../support/transaction-pooler.ts"
+import { kindsWithoutVectors } from "../support/vector-kinds.ts"
 
 interface Report {
   code: number | null
@@ -87,6 +88,21 @@ describe("grizz doctor", () => {
     expect(other.output).toMatch(/^warn {2}model .*another.*OPENAI_MODEL/m)
     expect(other.code).toBe(0)
     await model.close()
+  })
+
+  test("an embeddings model is asked, and what it needs is said", async () => {
+    const OPENAI_BASE_URL = `${await serve((request, response) => {
+      if (request.url !== "/v1/embeddings") return void response.writeHead(404).end()
+      response.setHeader("content-type", "application/json").end('{"data":[{"index":0,"embedding":[3,4]}]}')
+    })}/v1`
+    const good = await examine({ OPENAI_BASE_URL, EMBEDDINGS_MODEL: "small" })
+    expect(good.output).toMatch(/^(?:ok|warn) +embeddings +small answers with 2 dimensions in \d+ ms/m)
+    const away = await serve((_, response) => response.writeHead(500).end())
+    const bad = await examine({ OPENAI_BASE_URL: `${away}/v1`, EMBEDDINGS_MODEL: "small" })
+    expect(bad.output).toMatch(/^warn {2}embeddings +small cannot be used: .*500.* — .*EMBEDDINGS_MODEL/m)
+    const offline = await examine({ EMBEDDINGS_MODEL: "small" })
+    expect(offline.output).toMatch(/^warn {2}configuration .*EMBEDDINGS_MODEL.* — .*OPENAI_BASE_URL/m)
+    expect(offline.output).not.toMatch(/^\w+ +embeddings/m)
   })
 
   test.each<[string, RequestListener, RegExp]>([
@@ -178,6 +194,14 @@ describe.skipIf(missingServer !== null)(`grizz doctor on a server${withoutServer
     expect(output).toMatch(/^ok +database TLS/m)
     expect(output).toMatch(/^ok +clock/m)
     expect(output).toMatch(/extensions/)
+    const wished = await examine({
+      DATABASE_URL: url,
+      OPENAI_BASE_URL: "http://127.0.0.1:1/v1",
+      EMBEDDINGS_MODEL: "small",
+    })
+    const isAbsent = kindsWithoutVectors.length > 0
+    const verdict = isAbsent ? /^warn {2}extensions +pgvector is not .*EMBEDDINGS_MODEL/m : /^\w+ +extensions/m
+    expect(wished.output).toMatch(verdict)
     // The run's own server does not sync, and its only role may do everything.
     expect(output).toMatch(/^warn {2}database +fsync is off/m)
     expect(output).toMatch(/^warn {2}database role .*superuser/m)
