@@ -96,15 +96,14 @@ function ready(state: ConversationState, frame: Frame<"ready">): ConversationSta
     attempt: running.attempt,
     text: running.text,
   }
-  const isShown = (id: string) => messages.some((message) => message.id === id)
   return {
     ...resumed,
     messages,
     reply,
     queued,
-    pending: filtered(state.pending, ({ id }) => !isShown(id)),
+    pending: unshown(state, messages),
     stopping: state.stopping.filter((id) => id === reply?.id || queued.some(({ reply_id }) => reply_id === id)),
-    retry: state.retry !== null && isShown(state.retry.replyId) ? state.retry : null,
+    retry: messages.some(({ id }) => id === state.retry?.replyId) ? state.retry : null,
     hasEarlier: (messages[0]?.position ?? 0) > 0,
   }
 }
@@ -179,7 +178,12 @@ function requested(state: ConversationState, message: PendingMessage): Conversat
 function earlier(state: ConversationState, page: readonly MessageResource[], hasEarlier: boolean): ConversationState {
   const first = state.messages[0]?.position ?? Number.POSITIVE_INFINITY
   const older = page.filter((message) => message.position < first)
-  return { ...state, hasEarlier, messages: older.length === 0 ? state.messages : [...older, ...state.messages] }
+  return {
+    ...state,
+    hasEarlier,
+    messages: older.length === 0 ? state.messages : [...older, ...state.messages],
+    pending: unshown(state, older),
+  }
 }
 
 /** By position; a message that is there already is replaced. */
@@ -199,6 +203,10 @@ function mapPending(
 ): ConversationState {
   if (!state.pending.some((pending) => pending.id === id)) return state
   return { ...state, pending: state.pending.map((pending) => (pending.id === id ? change(pending) : pending)) }
+}
+
+function unshown({ pending }: ConversationState, messages: readonly MessageResource[]): readonly PendingMessage[] {
+  return filtered(pending, (one) => !messages.some(({ id }) => id === one.id))
 }
 
 function withoutPending({ pending }: ConversationState, id: string): readonly PendingMessage[] {

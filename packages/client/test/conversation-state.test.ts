@@ -10,6 +10,8 @@ import { conversation, ModelEngine, replyIdOf } from "./model-engine.ts"
 class Reader {
   state: ConversationState = initialState
   readonly #engine: ModelEngine
+  /** Each send is answered by a call of its own, beside the events and perhaps before them. */
+  readonly #isHttp: boolean
   /** What the socket still carries; null while there is no socket. */
   #line: ServerFrame[] | null = null
   #readTo = "0"
@@ -17,8 +19,9 @@ class Reader {
   #heard: ServerFrame[] = []
   #sends = 0
 
-  constructor(engine: ModelEngine) {
+  constructor(engine: ModelEngine, isHttp = false) {
     this.#engine = engine
+    this.#isHttp = isHttp
   }
 
   /** What the server wrote since, goes on the line. */
@@ -63,6 +66,12 @@ class Reader {
     this.#heard = []
   }
 
+  /** Asks the reply that is shown to stop; whether it does is the engine's part. */
+  ask(): void {
+    const replyId = this.state.reply?.id
+    if (replyId !== undefined) this.state = reduce(this.state, { type: "stop.requested", replyId })
+  }
+
   send(arrives: boolean): void {
     const id = `00000000-0000-4000-8000-${String(++this.#sends).padStart(12, "0")}`
     const message = pendingOf(id, `message ${this.#sends}`, this.#sends)
@@ -74,16 +83,31 @@ class Reader {
     if (this.#line === null || !arrives) return
     for (const { id, content, status } of this.state.pending) {
       const answer = status === "sending" ? this.#engine.send(id, content) : null
-      if (answer !== null) this.#line.push(answer)
+      const message = this.#isHttp ? this.#engine.history().find((one) => one.id === id) : undefined
+      if (message !== undefined) {
+        this.state = reduce(this.state, { type: "send.stored", message, replyId: replyIdOf(id) })
+      } else if (answer !== null) this.#line.push(answer)
     }
   }
 
   loadEarlier(count: number): void {
     if (!this.state.hasEarlier) return
     const first = this.state.messages[0]?.position ?? Number.POSITIVE_INFINITY
-    const older = this.#engine.history().filter((message) => message.position < first)
-    const hasEarlier = older.length > count
-    this.state = reduce(this.state, { type: "earlier.loaded", messages: older.slice(-count), hasEarlier })
+    // As the first page that is asked for, it ends in what is held.
+    const known = this.#engine.history().filter((message) => message.position <= first)
+    const hasEarlier = known.length > count + 1
+    this.state = reduce(this.state, { type: "earlier.loaded", messages: known.slice(-count - 1), hasEarlier })
+  }
+
+  /** Whatever happens, nothing is shown twice, and everything in its order. */
+  check(): void {
+    const { messages, pending, queued, reply } = this.state
+    const replies = [...queued.map(({ reply_id }) => reply_id), reply?.id]
+    expect(replies).toEqual([...new Set(replies)])
+    const shown = [...messages, ...pending].map(({ id }) => id)
+    expect(shown).toEqual([...new Set(shown)])
+    const positions = messages.map(({ position }) => position)
+    expect(positions).toEqual(positions.toSorted((one, other) => one - other))
   }
 
   #hear(frame: ServerFrame): void {
@@ -123,13 +147,18 @@ const step = fc.oneof(
     arbitrary: fc.record({ do: fc.constantFrom("end" as const, "stop" as const, "fail" as const, "restart" as const) }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("earlier" as const), count: small }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("drop" as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("drop" as const, "ask" as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("retry" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("erase" as const), at: fc.nat({ max: 5 }) }) },
 )
 type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never
 
 function take(one: Step, engine: ModelEngine, reader: Reader): void {
+  act(one, engine, reader)
+  reader.check()
+}
+
+function act(one: Step, engine: ModelEngine, reader: Reader): void {
   switch (one.do) {
     case "write":
       return engine.write(one.text)
@@ -153,6 +182,8 @@ function take(one: Step, engine: ModelEngine, reader: Reader): void {
       return reader.loadEarlier(one.count)
     case "drop":
       return reader.drop()
+    case "ask":
+      return reader.ask()
     case "repeat":
       return reader.repeat(one.back, one.count)
     case "retry":
@@ -164,9 +195,10 @@ function take(one: Step, engine: ModelEngine, reader: Reader): void {
 
 describe("the state of a conversation", () => {
   test("is what history gives, after any interleaving of drops, repeats, resumes and snapshots", () => {
-    const property = fc.property(fc.array(step, { maxLength: 60, size: "max" }), fc.boolean(), (steps, resume) => {
+    const steps = fc.array(step, { maxLength: 60, size: "max" })
+    const property = fc.property(steps, fc.boolean(), fc.boolean(), (steps, resume, isHttp) => {
       const engine = new ModelEngine()
-      const reader = new Reader(engine)
+      const reader = new Reader(engine, isHttp)
       for (const one of steps) take(one, engine, reader)
       reader.connect(resume, 2)
       while (!engine.idle) engine.end()
@@ -174,15 +206,15 @@ describe("the state of a conversation", () => {
       reader.deliver(1000)
       while (reader.state.hasEarlier) reader.loadEarlier(2)
       expect(reader.state.messages).toEqual(engine.history())
-      expect(reader.state).toMatchObject({ reply: null, queued: [], pending: [] })
+      expect(reader.state).toMatchObject({ reply: null, queued: [], pending: [], stopping: [] })
     })
     fc.assert(property, { numRuns: 2_000 })
   })
 
   test("shows mid-reply exactly the text that the engine has written", () => {
-    const property = fc.property(fc.array(step, { maxLength: 40, size: "max" }), (steps) => {
+    const property = fc.property(fc.array(step, { maxLength: 40, size: "max" }), fc.boolean(), (steps, isHttp) => {
       const engine = new ModelEngine()
-      const reader = new Reader(engine)
+      const reader = new Reader(engine, isHttp)
       reader.connect(false, 50)
       reader.send(true)
       for (const one of steps) take(one, engine, reader)
@@ -203,7 +235,9 @@ describe("the state of a conversation", () => {
     engine.send("00000000-0000-4000-8000-000000000001", "hello")
     engine.write("Hel")
     engine.restart()
-    engine.write("Hello.")
+    for (const piece of "Hello, how are you?") engine.write(piece)
+    const middle = engine.events("0", false).reduce(reduce, initialState)
+    expect(engine.events("0", false).reduce(reduce, middle)).toBe(middle)
     engine.end()
     const once = engine.events("0", false).reduce(reduce, initialState)
     const again = engine.events("0", false).slice(0, -1).reduce(reduce, once)
@@ -226,6 +260,26 @@ describe("the state of a conversation", () => {
     reader.deliver(10)
     expect(reader.state.messages).toHaveLength(1)
     expect(reader.state.reply?.text).toBe("")
+    expect(reader.state.retry).toBeNull()
+  })
+
+  test("keeps an older reply when one that was erased is asked for again", () => {
+    const engine = new ModelEngine()
+    const asked = [1, 2].map((number) => `00000000-0000-4000-8000-00000000000${number}`)
+    for (const id of asked) {
+      engine.send(id, "hello")
+      engine.end()
+    }
+    engine.erase(replyIdOf(asked[1] ?? ""))
+    const before = engine.events("0", false).reduce(reduce, initialState)
+    const started = {
+      type: "reply.started",
+      reply_id: "again",
+      message_id: asked[1] ?? "",
+      attempt: 1,
+      cursor: "n",
+    } as const
+    expect(reduce(before, started).messages).toBe(before.messages)
   })
 
   test("keeps the messages' identity while a reply streams, so that nothing else renders", () => {
