@@ -1,7 +1,7 @@
 import type { UsedContext } from "../domain.ts"
 import type { Recollect, Remembered } from "../memory-ports.ts"
 import type { ContextMessage, LlmClient, ModelMessage, ModelRequest, ModelResult } from "../ports.ts"
-import { blockAtMost, type DataBlock, dataBlock } from "./data-block.ts"
+import { type DataBlock, dataBlock, surelyFit } from "./data-block.ts"
 import { memoryBlock } from "./memory-block.ts"
 import type { Persona } from "./persona.ts"
 import { buildPrompt, surelyFits, tokensAroundMessage } from "./prompt.ts"
@@ -57,7 +57,7 @@ export function chatAgent({ llm, persona, contextTokens, recollect }: ChatAgentO
         const built = dataBlock(block, items, maxTokens, countTokens)
         if (built === null) return []
         before.push(built.message)
-        left -= countTokens(built.message.content) + tokensAroundMessage
+        left -= built.tokens + tokensAroundMessage
         return built.used
       }
       const memories = place(memoryBlock, remembered.memories)
@@ -80,10 +80,12 @@ function surelyFitsAll(
   contextTokens: number,
   { memories, quotes }: Remembered,
 ): boolean {
-  const [memoryTokens, quoteTokens] = [blockAtMost(memoryBlock, memories), blockAtMost(quoteBlock, quotes)]
-  return (
-    memoryTokens <= maxTokensOf(memoryBlock, contextTokens) &&
-    quoteTokens <= maxTokensOf(quoteBlock, contextTokens) &&
-    surelyFits(context, contextTokens - memoryTokens - quoteTokens - 2 * tokensAroundMessage)
-  )
+  let left = contextTokens
+  const fit = <Item extends { id: string }>(block: DataBlock<Item>, items: readonly Item[]): boolean => {
+    if (items.length === 0) return true
+    const maxTokens = maxTokensOf(block, contextTokens)
+    left -= maxTokens + tokensAroundMessage
+    return surelyFit(block, items, maxTokens)
+  }
+  return fit(memoryBlock, memories) && fit(quoteBlock, quotes) && surelyFits(context, left)
 }

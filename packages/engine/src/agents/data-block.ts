@@ -18,7 +18,8 @@ export interface DataBlock<Item extends { id: string }> {
 const marginTokens = 8
 
 /**
- * The items as a message before the conversation, and the ids of what is in it; null when there are none, or none fits.
+ * The items as a message before the conversation, the ids of what is in it, and what it does not exceed in tokens; null when
+ * there are none, or none fits.
  * Chosen in the given order, up to the first that does not fit: so no more is counted than fits. One line of JSON each, in
  * which no line and no mark can be closed from within.
  */
@@ -27,23 +28,29 @@ export function dataBlock<Item extends { id: string }>(
   items: readonly Item[],
   maxTokens: number,
   countTokens: CountTokens,
-): { message: ModelMessage; used: string[] } | null {
+): { message: ModelMessage; used: string[]; tokens: number } | null {
   if (items.length === 0) return null
   const chosen: Item[] = []
-  let left = maxTokens - countTokens(textOf(block, [])) - marginTokens
+  let tokens = countTokens(textOf(block, [])) + marginTokens
   for (const item of items) {
-    left -= countTokens(lineOf(block, item), left) + 1
-    if (left < 0) break
+    const more = countTokens(lineOf(block, item), maxTokens) + 1
+    if (tokens + more > maxTokens) break
+    tokens += more
     chosen.push(item)
   }
   if (chosen.length === 0) return null
   if (block.compare !== undefined) chosen.sort(block.compare)
-  return { message: { role: "user", content: textOf(block, chosen) }, used: chosen.map(({ id }) => id) }
+  return { message: { role: "user", content: textOf(block, chosen) }, used: chosen.map(({ id }) => id), tokens }
 }
 
-/** What no block of all these items exceeds in tokens. */
-export function blockAtMost<Item extends { id: string }>(block: DataBlock<Item>, items: readonly Item[]): number {
-  return items.length === 0 ? 0 : tokensAtMost(textOf(block, items)) + items.length + marginTokens
+/** Whether all of them fit for certain, told by lengths alone. */
+export function surelyFit<Item extends { id: string }>(
+  block: DataBlock<Item>,
+  items: readonly Item[],
+  maxTokens: number,
+): boolean {
+  let left = maxTokens - tokensAtMost(textOf(block, [])) - marginTokens
+  return items.every((item) => (left -= tokensAtMost(lineOf(block, item)) + 1) >= 0)
 }
 
 function textOf<Item extends { id: string }>(block: DataBlock<Item>, items: readonly Item[]): string {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest"
 import type { RememberedMemory } from "../memory-ports.ts"
-import { blockAtMost, dataBlock } from "./data-block.ts"
+import { dataBlock, surelyFit } from "./data-block.ts"
 import { memoryBlock } from "./memory-block.ts"
 import { tokensAtMost } from "./token-count.ts"
 
@@ -38,9 +38,14 @@ test("what does not fit is left out, and nothing is a block of none", () => {
   expect(dataBlock(memoryBlock, [], 1000, tokensAtMost)).toBeNull()
 })
 
-test("the bound by length is one", () => {
+test("what surely fits is all in, also where tokens are bytes", () => {
   const many = Array.from({ length: 9 }, (_, index) => note(`Größe ${index} 🐻 <`))
-  expect(tokensAtMost(dataBlock(memoryBlock, many, 5000, tokensAtMost)!.message.content)).toBeLessThanOrEqual(
-    blockAtMost(memoryBlock, many),
-  )
+  const least = Array.from({ length: 1500 }, (_, maxTokens) => maxTokens).find((max) =>
+    surelyFit(memoryBlock, many, max),
+  )!
+  const { used, tokens, message } = dataBlock(memoryBlock, many, least, tokensAtMost)!
+  expect(used).toHaveLength(9)
+  expect(tokens).toBe(least)
+  expect(tokensAtMost(message.content)).toBeLessThanOrEqual(tokens)
+  expect(dataBlock(memoryBlock, many, least - 1, tokensAtMost)!.used).toHaveLength(8)
 })

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest"
 import type { Quote } from "../memory-ports.ts"
-import { blockAtMost, dataBlock } from "./data-block.ts"
+import { dataBlock } from "./data-block.ts"
 import { quoteBlock, quoteMaxLength } from "./quote-block.ts"
 import { tokensAtMost } from "./token-count.ts"
 
@@ -37,10 +37,4 @@ test("of a long message its beginning is quoted, and no half character", () => {
   expect(JSON.parse(linesOf([quote("🐻".repeat(quoteMaxLength / 2))], 5000)[0]!)).toMatchObject({
     text: "🐻".repeat(quoteMaxLength / 2),
   })
-})
-
-test("the bound by length is one", () => {
-  const many = Array.from({ length: 9 }, (_, index) => quote(`Größe ${index} 🐻 <`))
-  const { content } = dataBlock(quoteBlock, many, 5000, tokensAtMost)!.message
-  expect(tokensAtMost(content)).toBeLessThanOrEqual(blockAtMost(quoteBlock, many))
 })

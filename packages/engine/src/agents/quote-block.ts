@@ -2,7 +2,7 @@ import type { Quote } from "../memory-ports.ts"
 import type { DataBlock } from "./data-block.ts"
 
 /** Of one message so many UTF-16 units at most are quoted. */
-export const quoteMaxLength = 1000
+export const quoteMaxLength = 600
 
 /** Earlier messages, the best of them, in order of time. */
 export const quoteBlock: DataBlock<Quote> = {

@@ -5,8 +5,8 @@ import type { MemoryStore, Recollect, Remembered } from "../memory-ports.ts"
 import { fuseQuotes } from "./fuse-quotes.ts"
 import type { FindByMeaning } from "./meaning.ts"
 
-/** More than fit a prompt, and of each enough to tell that it is cut there. */
-const limits = { quotes: 50, quoteLength: quoteMaxLength + 1 }
+/** As many as fit a prompt where they are short, and of each enough to tell that it is cut there. */
+const limits = { quotes: 32, quoteLength: quoteMaxLength + 1 }
 
 export interface RecollectionOptions {
   /** How long a reply waits; then it is made without. */
