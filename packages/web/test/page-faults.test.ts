@@ -5,6 +5,7 @@ import { PageBrowser, recordTexts, replies, say } from "./support/browser-page.t
 import { findChromium } from "./support/chromium.ts"
 import { CutLine } from "./support/cut-line.ts"
 import { EngineProcess } from "./support/engine-process.ts"
+import { sayFromElsewhere } from "./support/other-device.ts"
 import { ScriptedModel } from "./support/scripted-model.ts"
 
 const chromium = findChromium()
@@ -129,6 +130,51 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     expect(model.asked).toBe(askedBefore + 6)
     await page.reload()
     await expect.poll(() => heard(page)).toEqual(shown)
+  })
+
+  test("shows everything after its connection was closed because it did not read", async () => {
+    const page = await browser.signIn(line.url)
+    // Every close that the page hears of, by its code.
+    await page.addInitScript(() => {
+      const codes: number[] = []
+      const Native = WebSocket
+      window.WebSocket = class extends Native {
+        constructor(...options: ConstructorParameters<typeof Native>) {
+          super(...options)
+          this.addEventListener("close", ({ code }) => codes.push(code))
+        }
+      }
+      Object.assign(window, { closeCodes: codes })
+    })
+    await page.reload()
+    await lineState(page, "open").waitFor()
+    line.stopReading()
+    // Together more than the kernel holds for a connection, and 1 MiB that the engine does.
+    const lines = `${"строка ".repeat(100)}\n`.repeat(400)
+    const answers = Array.from({ length: 10 }, (_, index) => `\`\`\`\n${index}${lines}\`\`\``)
+    await sayFromElsewhere(
+      page,
+      model,
+      answers.map((answer, index) => ({ text: `Tell me book ${index}`, answer })),
+      engine.url,
+    )
+    line.readOn()
+    await expect.poll(() => page.evaluate<number[]>("window.closeCodes")).toHaveLength(1)
+    // Cut a second after the engine said why, where that did not come through.
+    expect([4408, 1006]).toContain((await page.evaluate<number[]>("window.closeCodes"))[0])
+    await replies(page, "completed").locator("pre", { hasText: /^9/ }).waitFor()
+    await lineState(page, "open").waitFor()
+    const shown = new Set<string>()
+    const asked = new Set<string>()
+    const readBack = async () => {
+      const codes = page.locator(".message[data-status=completed] pre")
+      for (const text of await codes.allTextContents()) shown.add(`${text[0]}, ${text.length} long`)
+      for (const text of await said(page)) asked.add(text)
+      await page.locator(".transcript").evaluate((box) => box.scrollBy({ top: -box.clientHeight * 5 }))
+      return [shown.size, asked.size]
+    }
+    await expect.poll(readBack).toEqual([10, 10])
+    expect([...shown].toSorted()).toEqual(answers.map((_, index) => `${index}, ${1 + lines.length} long`))
   })
 
   test("goes on by itself with an answer whose engine was killed in its middle and started again", async () => {

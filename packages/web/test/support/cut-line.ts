@@ -1,11 +1,13 @@
 import { once } from "node:events"
 import { connect, createServer, type Socket } from "node:net"
 
-/** A way to the engine that a test can cut, mend, and make deaf to the engine. */
+/** A way to the engine that a test can cut, mend, make deaf to the engine, and slow. */
 export class CutLine {
   readonly url: string
   readonly #server: ReturnType<typeof createServer>
   readonly #sockets = new Set<Socket>()
+  /** The engine's ends among them. */
+  readonly #fars = new Set<Socket>()
   #whole = true
   /** What the engine says is swallowed without a word; what it is told still arrives. */
   #isDeaf = false
@@ -29,6 +31,15 @@ export class CutLine {
   /** Loses everything that the engine says from now on, until the line is cut. */
   deafen(): void {
     this.#isDeaf = true
+  }
+
+  /** Nothing more is read of what the engine says on the connections that are open, until `readOn`. */
+  stopReading(): void {
+    for (const far of this.#fars) far.pause()
+  }
+
+  readOn(): void {
+    for (const far of this.#fars) far.resume()
   }
 
   cut(): void {
@@ -65,6 +76,8 @@ export class CutLine {
         other.destroy()
       })
     }
+    this.#fars.add(far)
+    far.on("close", () => this.#fars.delete(far))
     near.pipe(far)
     far.on("data", (data) => {
       if (!this.#isDeaf) near.write(data)
