@@ -156,7 +156,7 @@ for (const kind of kindsWithVectors) {
       await use("large")
       // The question's is still the old model's: what was found by words is.
       expect(await recall(userId, "hound")).toEqual([])
-      expect(await recall(userId, "puppy")).toEqual(["We bought a puppy"])
+      expect((await recall(userId, "puppy"))[0]).toBe("We bought a puppy")
       const calls = model.calls.length
       await start("small").sweep()
       expect(model.calls).toHaveLength(calls)

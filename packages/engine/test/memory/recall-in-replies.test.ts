@@ -57,7 +57,9 @@ describeDatabases("what was said on another day", (database) => {
 
   test("is in today's prompt where it goes with what is asked, named by the metadata, and explained", async () => {
     const before = await say(user, "My badger is called Otto")
-    const aside = await say(user, "It rains")
+    // What was said right after it comes along.
+    await say(user, "It rains")
+    const aside = await say(user, "It snows")
     await sleepOver(database(), user)
     const { reply } = await say(user, "What is the badger called?")
     expect(asked).toHaveLength(3)
@@ -143,7 +145,7 @@ describeDatabases("what was said on another day", (database) => {
   test("takes a quarter of the budget at most, however much there is", async () => {
     for (let turn = 0; turn < 8; turn++) await say(user, `badger ${turn} ${"honey ".repeat(60)}`)
     await sleepOver(database(), user)
-    const { reply } = await say(user, "The badger and its honey?")
+    const { reply } = await say(user, "The badger 3 and its honey?")
     const { quotes: ids } = (reply.metadata as { context: { quotes: string[] } }).context
     expect(ids.length).toBeGreaterThan(0)
     expect(ids.length).toBeLessThan(8)
