@@ -38,6 +38,7 @@ export interface AskedRetry {
   readonly error: Refusal | null
 }
 
+/** How the line to the engine stands. It comes back by itself, until it is `closed`. */
 export interface ConnectionState {
   /** `connecting`: for the first time; `offline`: waiting for the device's network; `closed`: for good. */
   readonly status: "connecting" | "open" | "reconnecting" | "offline" | "closed"
@@ -87,6 +88,7 @@ export type LocalEvent =
   | { type: "retry.requested"; replyId: string }
   | { type: "earlier.loaded"; messages: readonly MessageResource[]; hasEarlier: boolean }
 
+/** Of a conversation of which nothing was heard yet: what is to be rendered on a server. */
 export const initialState: ConversationState = {
   conversation: null,
   messages: [],

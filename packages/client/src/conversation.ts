@@ -23,6 +23,7 @@ import { randomUuid } from "./uuid.ts"
 /** A conversation by its id, or today's in a zone that is asked for whenever it matters. */
 export type ConversationAddress = { id: string } | { timezone: () => string }
 
+/** What may go with a message. */
 export interface SendOptions {
   /** Free JSON of the app's own, stored beside the message; at most 16 KiB. */
   metadata?: Record<string, unknown>

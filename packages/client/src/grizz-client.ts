@@ -14,6 +14,7 @@ import { defaultTiming, type Timing } from "./timing.ts"
 import { TransportChoice } from "./transport-choice.ts"
 import { WakeSignals } from "./wake-signals.ts"
 
+/** Where the engine is and who its user is; all else may be left out. */
 export interface GrizzClientOptions {
   /** Where the engine is, such as `https://chat.example.com`; a path before its routes is kept. */
   url: string
@@ -79,6 +80,7 @@ export class GrizzClient {
     return new Conversation(this.#room, { timezone: () => timezone ?? deviceTimezone() })
   }
 
+  /** A conversation by its id; one that is not there, or not the user's, is closed with `not_found`. */
   conversation(id: string): Conversation {
     return new Conversation(this.#room, { id })
   }

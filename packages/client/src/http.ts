@@ -2,6 +2,7 @@ import type { Credentials } from "./credentials.ts"
 import { errorOfResponse, GrizzError } from "./grizz-error.ts"
 import type { RestAnswer, RestCalls } from "./rest-calls.ts"
 
+/** What every call takes: the signal ends it, and it rejects with the signal's reason. */
 export interface RequestOptions {
   signal?: AbortSignal | undefined
 }

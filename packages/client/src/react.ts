@@ -22,12 +22,14 @@ export interface ConversationOutline extends Omit<ConversationState, "reply" | "
   readonly reply: Omit<LiveReply, "text"> | null
 }
 
+/** What `useConversation` gives. */
 export interface UsedConversation {
   /** What to call: `send`, `stop`, `retry`, `loadEarlier` … The same object as long as it is the same conversation. */
   readonly conversation: Conversation
   readonly state: ConversationOutline
 }
 
+/** All may be left out. */
 export interface UseConversationOptions {
   /** The one of `GrizzProvider` when left out. */
   client?: GrizzClient

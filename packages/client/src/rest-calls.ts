@@ -76,6 +76,7 @@ export interface RestCalls {
   "POST /ws/tickets": { answer: { ticket: string; expires_at: string } }
 }
 
+/** What a call answers. */
 export type RestAnswer<Name extends keyof RestCalls> = RestCalls[Name]["answer"]
 
 /** What is said, as it is stored. */

@@ -6,6 +6,7 @@ export function appConfig(url: string, { signal }: RequestOptions = {}): Promise
   return callOpenly(engineAt(url), "GET /app/config", { signal })
 }
 
+/** A token of development sign-in, and whose it is: with that id the same user can be signed in again. */
 export interface DevelopmentToken {
   access_token: string
   user_id: string

@@ -11,6 +11,7 @@ export interface WebSocketLike {
   send(text: string): void
   close(code?: number): void
 }
+/** `WebSocket` of the platform, or of `ws`. */
 export type WebSocketConstructor = new (url: string, protocols: string[]) => WebSocketLike
 
 const OPEN = 1

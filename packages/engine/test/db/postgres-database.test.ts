@@ -118,7 +118,7 @@ describe.skipIf(missingServer !== null)(
       const pids = await Promise.all(Array.from({ length: 40 }, () => pidOf(database)))
       expect(new Set(pids).size).toBeLessThanOrEqual(5)
       expect(database.connections.total).toBeLessThanOrEqual(5)
-      await expect.poll(() => database.connections.total, { timeout: 5_000 }).toBe(2)
+      await expect.poll(() => database.connections.total).toBe(2)
     })
 
     test("an exhausted pool answers unavailable after a bounded wait, but for what is urgent, and works again when there is room", async () => {
@@ -148,7 +148,7 @@ describe.skipIf(missingServer !== null)(
     test("a connection older than its age is replaced", async () => {
       const database = open({ recycleSeconds: 1, poolSize: 1, maxOverflow: 0 })
       const before = await pidOf(database)
-      await expect.poll(() => database.connections.total, { timeout: 5_000 }).toBe(0)
+      await expect.poll(() => database.connections.total).toBe(0)
       expect(await pidOf(database)).not.toBe(before)
     })
 
@@ -159,7 +159,7 @@ describe.skipIf(missingServer !== null)(
       // The server reports the state a moment after it has answered.
       const running =
         "select 1 as one from pg_stat_activity where datname = current_database() and state = 'active' and query like '%pg_sleep(30)%' and pid <> pg_backend_pid()"
-      await expect.poll(() => sql(admin, running), { timeout: 5_000 }).toEqual([])
+      await expect.poll(() => sql(admin, running)).toEqual([])
     })
 
     test("a read-only database and a held lock are unavailable; a mistake is not", async () => {

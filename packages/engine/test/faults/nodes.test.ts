@@ -104,7 +104,7 @@ describe.skipIf(missingServer !== null)(`faults of nodes${missingServer ? `: ${m
       await wire.next("reply.delta")
       const database = openServerDatabase(nodes.databaseUrl)
       const saved = () => sql(database, "select text from grizz.replies where id = $1::uuid", [replyId])
-      await expect.poll(saved, { timeout: 5000 }).toEqual([{ text: "the second try" }])
+      await expect.poll(saved).toEqual([{ text: "the second try" }])
       await database.close()
       second!.process.kill("SIGKILL")
       const third = await nodes.start()

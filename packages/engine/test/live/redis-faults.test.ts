@@ -168,6 +168,6 @@ describeTwoNodes("two nodes when Redis", (world) => {
     server.thaw()
     await Promise.all(nodes.map((node) => node.isNow("up")))
     const kept = async () => JSON.stringify(await server.admin.xrange(streamKey(ledger.conversationId), "-", "+"))
-    await expect.poll(kept, { timeout: 5000 }).not.toContain("private")
+    await expect.poll(kept).not.toContain("private")
   })
 })
