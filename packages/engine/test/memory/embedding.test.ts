@@ -94,13 +94,13 @@ for (const kind of kindsWithVectors) {
     const withVector = async () => (await vectors()).filter(({ has_vector: has }) => has).map(({ content }) => content)
 
     /** What is found for a question that is asked in a conversation of its own, by words and by both. */
-    async function find(userId: string, question: string, comparedMax?: number) {
+    async function find(userId: string, question: string, comparedMax?: number, name = "small") {
       const { reply, message } = await (await TestConversation.create(stores, userId)).start(question)
       const occasion = { conversationId: reply.conversationId, position: message!.position, window: 1 }
-      const [vector] = await embedderOf("small").embed([question], never)
+      const [vector] = await embedderOf(name).embed([question], never)
       const { quotes } = await stores.memories.recollect(occasion, limits)
       const embeddings = new PostgresEmbeddingStore(database, comparedMax)
-      const near = await embeddings.nearest(occasion, { model: "small", vector: vector! }, limits)
+      const near = await embeddings.nearest(occasion, { model: name, vector: vector! }, limits)
       const textsOf = (found: { text: string }[]) => found.map(({ text }) => text)
       return { byWords: textsOf(quotes), fused: textsOf(fuseQuotes(quotes, near)) }
     }
@@ -162,6 +162,17 @@ for (const kind of kindsWithVectors) {
       expect(model.calls).toHaveLength(calls)
       const large = start("large")
       await large.sweep()
+      const ask = async () => (await find(userId, "hound", undefined, "large")).fused
+      expect(await ask()).toEqual(["We bought a puppy"])
+      // As if the new model had not come to this one yet.
+      await sql(
+        database,
+        `update grizz.message_vectors set generation = generation - 1
+        where message_id = (select id from public.messages where content = 'We bought a puppy')`,
+      )
+      expect(await ask()).toEqual([])
+      await large.sweep()
+      expect(await ask()).toEqual(["We bought a puppy"])
       const [before] = await vectors()
       expect(await withVector()).toHaveLength(82)
       // Longer by a half: pgvector would refuse to compare these.
