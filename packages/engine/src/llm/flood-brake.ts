@@ -5,10 +5,10 @@ const readBytes = 2048
 const chunkBytes = 64
 /** What an answer may bring as fast as it comes. */
 const allowanceBytes = 256 * 1024
-/** What it may bring from then on: fifty times the fastest model's, and a few hundredths of a core. */
+/** What it may bring from then on: 1,700 tokens a second that come one by one, which take a few hundredths of a core. */
 const bytesPerMs = 4 * 1024
 /** How often one of those that wait reads once, in ms. */
-export const brakeStepMs = 4
+const brakeStepMs = 8
 
 export interface FloodBrakeOptions {
   every?: Every | undefined
@@ -18,7 +18,7 @@ export interface FloodBrakeOptions {
 
 /**
  * Answers that come faster than anybody can read them wait, and read one after the other, one read a step: all floods
- * together leave the loop, and through full sockets their models the machine, to everybody else.
+ * together leave the loop to everybody else, and their models, whose sockets are full, the machine.
  */
 export class FloodBrake {
   readonly now: () => number
