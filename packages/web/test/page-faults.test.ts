@@ -119,14 +119,14 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     for (let answer = 0; answer < rounds.length * 2; answer++) model.next(`Answer ${answer}`)
     for (const round of rounds) await Promise.all([say(page, `Left ${round}`), say(other, `Right ${round}`)])
     const heard = (tab: Page) => tab.locator(".bubble, .message[data-status=completed] .prose").allInnerTexts()
-    // A tab in the background lays nothing out, so each is looked at in its turn.
-    await expect.poll(async () => (await heard(other)).filter(Boolean).length).toBe(12)
-    const shown = await heard(other)
+    // A tab in the background lays nothing out, and what is above the window may be away while a tab scrolls.
+    let shown: string[] = []
+    await expect.poll(async () => (shown = (await heard(other)).filter(Boolean)).length).toBe(12)
     await page.bringToFront()
     await expect.poll(() => heard(page)).toEqual(shown)
     const words = rounds.flatMap((round) => [`Left ${round}`, `Right ${round}`])
-    expect((await said(page)).toSorted()).toEqual(words.toSorted())
-    expect((await answered(page)).length).toBe(6)
+    expect(shown.filter((text) => !text.startsWith("Answer")).toSorted()).toEqual(words.toSorted())
+    expect(shown.filter((text) => text.startsWith("Answer"))).toHaveLength(6)
     expect(model.asked).toBe(askedBefore + 6)
     await page.reload()
     await expect.poll(() => heard(page)).toEqual(shown)
