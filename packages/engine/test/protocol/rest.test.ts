@@ -236,6 +236,7 @@ describeDatabases("REST", (database) => {
       "/ready",
       "/replies/{id}/retry",
       "/replies/{id}/stop",
+      "/search",
       "/ws/tickets",
     ])
     expect(Object.keys(description.components.schemas)).toEqual(
