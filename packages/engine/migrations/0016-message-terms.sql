@@ -35,9 +35,8 @@ create table grizz.message_terms (
 );
 -- Up to the highest position that is in it a conversation is indexed.
 create index message_terms_conversation_id_position_idx on grizz.message_terms (conversation_id, position);
--- Entries are gathered and then written in the index's order; what is gathered is read by each search, so it stays small.
-create index message_terms_terms_idx on grizz.message_terms using gin (terms)
-  with (fastupdate = on, gin_pending_list_limit = 256);
+-- A batch's entries are gathered and then written in the index's order: each search reads all that is gathered.
+create index message_terms_terms_idx on grizz.message_terms using gin (terms);
 
 -- Forms of English verbs and nouns that no stemmer brings together, as the stemmer leaves them.
 create function grizz.base_form(p_stem text) returns text
@@ -164,7 +163,8 @@ insert into grizz.message_terms_sweep (swept_until, looked_at, looked_as) values
 -- Indexes the next messages of the conversations that changed; true while there may be more. One node at a time, the
 -- others pass by. What was there before this migration, or comes from the older engine, is found in the same way.
 create function grizz.index_messages(p_limit integer) returns boolean
-language plpgsql
+-- Only the index's owner may write what is gathered.
+language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -216,6 +216,9 @@ begin
     from batch b
   )
   select count(*), max(b.updated_at) into added, reached from batch b;
+  if added > 0 then
+    perform gin_clean_pending_list('grizz.message_terms_terms_idx');
+  end if;
   if added < p_limit then
     reached := 'infinity';
   end if;
