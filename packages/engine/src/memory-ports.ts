@@ -33,10 +33,11 @@ export interface FoundQuote extends Quote {
   score: number
 }
 
-/** How many quotes at most, and how much of each, in characters. */
+/** How many quotes at most, how much of each, and of all by words together, in characters. */
 export interface QuoteLimits {
   quotes: number
   quoteLength: number
+  totalLength: number
 }
 
 /** What a reply is made with, beside its conversation. */

@@ -1,7 +1,7 @@
 import type { UsedContext } from "../domain.ts"
-import type { Recollect, Remembered } from "../memory-ports.ts"
+import type { Quote, Recollect, Remembered, RememberedMemory } from "../memory-ports.ts"
 import type { ContextMessage, LlmClient, ModelMessage, ModelRequest, ModelResult } from "../ports.ts"
-import { type DataBlock, dataBlock, surelyFit } from "./data-block.ts"
+import { type DataLines, dataBlock, dataLines, surelyFit } from "./data-block.ts"
 import { memoryBlock } from "./memory-block.ts"
 import type { Persona } from "./persona.ts"
 import { buildPrompt, surelyFits, tokensAroundMessage } from "./prompt.ts"
@@ -45,23 +45,26 @@ export function chatAgent({ llm, persona, contextTokens, recollect }: ChatAgentO
       const occasion = { conversationId, position, window: context.length }
       const remembered = recollects ? await recollect(occasion, question, signal) : nothing
       signal.throwIfAborted()
+      const memoryLines = dataLines(memoryBlock, remembered.memories)
+      const quoteLines = dataLines(quoteBlock, remembered.quotes)
       // An upper bound serves as the count where it already fits: the usual case loads no tokenizer.
-      const countTokens = surelyFitsAll(context, contextTokens, remembered) ? tokensAtMost : await loadTokenCounter()
+      const fits = surelyFitsAll(context, contextTokens, memoryLines, quoteLines)
+      const countTokens = fits ? tokensAtMost : await loadTokenCounter()
       signal.throwIfAborted()
       const before: ModelMessage[] = []
       // What is to be answered is in the prompt whatever its length.
       const askedTokens = countTokens(question, contextTokens) + tokensAroundMessage
       let left = contextTokens - askedTokens
-      const place = <Item extends { id: string }>(block: DataBlock<Item>, items: readonly Item[]): string[] => {
-        const maxTokens = Math.min(maxTokensOf(block, contextTokens), left - tokensAroundMessage)
-        const built = dataBlock(block, items, maxTokens, countTokens)
+      const place = <Item extends { id: string }>(lines: DataLines<Item>): string[] => {
+        const maxTokens = Math.min(maxTokensOf(lines.block, contextTokens), left - tokensAroundMessage)
+        const built = dataBlock(lines, maxTokens, countTokens)
         if (built === null) return []
         before.push(built.message)
         left -= built.tokens + tokensAroundMessage
         return built.used
       }
-      const memories = place(memoryBlock, remembered.memories)
-      const quotes = place(quoteBlock, remembered.quotes)
+      const memories = place(memoryLines)
+      const quotes = place(quoteLines)
       const [system, ...rest] = buildPrompt({ persona, context, contextTokens: left + askedTokens, countTokens })
       onPrompt({ persona: persona.version, messages: rest.length, memories, quotes })
       return llm.stream({ messages: [system!, ...before, ...rest], onText, signal })
@@ -78,14 +81,15 @@ function maxTokensOf({ maxTokens }: { maxTokens: number }, contextTokens: number
 function surelyFitsAll(
   context: readonly ContextMessage[],
   contextTokens: number,
-  { memories, quotes }: Remembered,
+  memories: DataLines<RememberedMemory>,
+  quotes: DataLines<Quote>,
 ): boolean {
   let left = contextTokens
-  const fit = <Item extends { id: string }>(block: DataBlock<Item>, items: readonly Item[]): boolean => {
-    if (items.length === 0) return true
-    const maxTokens = maxTokensOf(block, contextTokens)
+  const fit = <Item extends { id: string }>(data: DataLines<Item>): boolean => {
+    if (data.lines.length === 0) return true
+    const maxTokens = maxTokensOf(data.block, contextTokens)
     left -= maxTokens + tokensAroundMessage
-    return surelyFit(block, items, maxTokens)
+    return surelyFit(data, maxTokens)
   }
-  return fit(memoryBlock, memories) && fit(quoteBlock, quotes) && surelyFits(context, left)
+  return fit(memories) && fit(quotes) && surelyFits(context, left)
 }

@@ -17,46 +17,55 @@ export interface DataBlock<Item extends { id: string }> {
 /** What joining the lines may add. */
 const marginTokens = 8
 
-/**
- * The items as a message before the conversation, the ids of what is in it, and what it does not exceed in tokens; null when
- * there are none, or none fits.
- * Chosen in the given order, up to the first that does not fit: so no more is counted than fits. One line of JSON each, in
- * which no line and no mark can be closed from within.
- */
-export function dataBlock<Item extends { id: string }>(
+/** What is known of the lines before any token is counted. */
+export interface DataLines<Item extends { id: string }> {
+  block: DataBlock<Item>
+  lines: { item: Item; text: string }[]
+}
+
+/** One line of JSON for each item, in which no line and no mark can be closed from within. */
+export function dataLines<Item extends { id: string }>(
   block: DataBlock<Item>,
   items: readonly Item[],
+): DataLines<Item> {
+  const lineOf = (item: Item) => JSON.stringify(block.fieldsOf(item)).replaceAll("<", "\\u003c")
+  return { block, lines: items.map((item) => ({ item, text: lineOf(item) })) }
+}
+
+/**
+ * The lines as a message before the conversation, the ids of what is in it, and what it does not exceed in tokens; null when
+ * there are none, or none fits. Chosen in the given order, up to the first that does not fit: so no more is counted than fits.
+ */
+export function dataBlock<Item extends { id: string }>(
+  { block, lines }: DataLines<Item>,
   maxTokens: number,
   countTokens: CountTokens,
 ): { message: ModelMessage; used: string[]; tokens: number } | null {
-  if (items.length === 0) return null
-  const chosen: Item[] = []
+  if (lines.length === 0) return null
+  const chosen: typeof lines = []
   let tokens = countTokens(textOf(block, [])) + marginTokens
-  for (const item of items) {
-    const more = countTokens(lineOf(block, item), maxTokens) + 1
+  for (const line of lines) {
+    const more = countTokens(line.text, maxTokens) + 1
     if (tokens + more > maxTokens) break
     tokens += more
-    chosen.push(item)
+    chosen.push(line)
   }
   if (chosen.length === 0) return null
-  if (block.compare !== undefined) chosen.sort(block.compare)
-  return { message: { role: "user", content: textOf(block, chosen) }, used: chosen.map(({ id }) => id), tokens }
+  const { compare } = block
+  if (compare !== undefined) chosen.sort((a, b) => compare(a.item, b.item))
+  const content = textOf(
+    block,
+    chosen.map(({ text }) => text),
+  )
+  return { message: { role: "user", content }, used: chosen.map(({ item }) => item.id), tokens }
 }
 
 /** Whether all of them fit for certain, told by lengths alone. */
-export function surelyFit<Item extends { id: string }>(
-  block: DataBlock<Item>,
-  items: readonly Item[],
-  maxTokens: number,
-): boolean {
+export function surelyFit<Item extends { id: string }>({ block, lines }: DataLines<Item>, maxTokens: number): boolean {
   let left = maxTokens - tokensAtMost(textOf(block, [])) - marginTokens
-  return items.every((item) => (left -= tokensAtMost(lineOf(block, item)) + 1) >= 0)
+  return lines.every(({ text }) => (left -= tokensAtMost(text) + 1) >= 0)
 }
 
-function textOf<Item extends { id: string }>(block: DataBlock<Item>, items: readonly Item[]): string {
-  return [block.head, `<${block.mark}>`, ...items.map((item) => lineOf(block, item)), `</${block.mark}>`].join("\n")
-}
-
-function lineOf<Item extends { id: string }>(block: DataBlock<Item>, item: Item): string {
-  return JSON.stringify(block.fieldsOf(item)).replaceAll("<", "\\u003c")
+function textOf({ head, mark }: { head: string; mark: string }, lines: readonly string[]): string {
+  return [head, `<${mark}>`, ...lines, `</${mark}>`].join("\n")
 }

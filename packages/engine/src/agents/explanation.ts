@@ -1,5 +1,5 @@
 import type { PromptMessage, ReplyOrigin } from "../memory-ports.ts"
-import { type DataBlock, dataBlock } from "./data-block.ts"
+import { type DataBlock, dataBlock, dataLines } from "./data-block.ts"
 import { memoryBlock } from "./memory-block.ts"
 import type { Persona } from "./persona.ts"
 import { tokensAroundMessage } from "./prompt.ts"
@@ -60,7 +60,7 @@ function blockTokens<Item extends { id: string }>(
   items: readonly Item[],
   countTokens: CountTokens,
 ): number {
-  const built = dataBlock(block, items, Number.MAX_SAFE_INTEGER, countTokens)
+  const built = dataBlock(dataLines(block, items), Number.MAX_SAFE_INTEGER, countTokens)
   return built === null ? 0 : countTokens(built.message.content) + tokensAroundMessage
 }
 

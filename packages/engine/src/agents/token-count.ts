@@ -4,6 +4,9 @@ export type CountTokens = (text: string, enough?: number) => number
 /** The tokenizer is quadratic on long unbroken runs; a slice of this many UTF-16 units bounds it, for about 0.5 % too many. */
 const sliceLength = 1024
 
+/** So many counts are kept, of slices that came last: what is quoted or remembered once is so again in the next turns. */
+const countsKept = 4096
+
 /** What no text exceeds in tokens: each token stands for at least one byte. */
 export function tokensAtMost(text: string): number {
   return Buffer.byteLength(text)
@@ -19,11 +22,20 @@ export function loadTokenCounter(): Promise<CountTokens> {
   counter ??= import("gpt-tokenizer/encoding/o200k_base").then(({ countTokens }) => {
     // Text that looks like a special token is ordinary text; by default the tokenizer throws at it.
     const options = { disallowedSpecial: new Set<string>() }
+    const counts = new Map<string, number>()
+    const countSlice = (slice: string): number => {
+      const count = counts.get(slice) ?? countTokens(slice, options)
+      // The last one in is the last one to go.
+      counts.delete(slice)
+      counts.set(slice, count)
+      if (counts.size > countsKept) counts.delete(counts.keys().next().value!)
+      return count
+    }
     return (text, enough = Infinity) => {
       let sum = 0
       for (let start = 0; start < text.length && sum <= enough; ) {
         const end = sliceEnd(text, start)
-        sum += countTokens(text.slice(start, end), options)
+        sum += countSlice(text.slice(start, end))
         start = end
       }
       return sum

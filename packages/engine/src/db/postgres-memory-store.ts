@@ -94,9 +94,12 @@ const recollect: Statement = {
           'id', q.message_id, 'role', q.role, 'text', left(q.content, $5::integer),
           'day', (q.created_at at time zone u.zone)::date, 'createdAt', grizz.rfc3339(q.created_at), 'score', q.score
         ) order by q.ordinality), '[]')
-        from of_user u, asked a, lateral grizz.recall(
-          u.user_id, a.content, $1::uuid, a.window_from, a.created_at, u.zone, $4::integer
-        ) with ordinality q
+        from of_user u, (
+          select r.*, sum(least(length(r.content), $5::integer)) over (order by r.ordinality) as reached
+          from of_user u, asked a, lateral grizz.recall(
+            u.user_id, a.content, $1::uuid, a.window_from, a.created_at, u.zone, $4::integer
+          ) with ordinality r
+        ) q where q.reached <= $6::integer
       ) as quotes`,
 }
 
@@ -154,7 +157,7 @@ export class PostgresMemoryStore implements MemoryStore {
     { conversationId, position, window }: Occasion,
     limits: QuoteLimits,
   ): Promise<{ memories: RememberedMemory[]; quotes: FoundQuote[] }> {
-    const parameters = [conversationId, position, window, limits.quotes, limits.quoteLength]
+    const parameters = [conversationId, position, window, limits.quotes, limits.quoteLength, limits.totalLength]
     type Row = { memories: RememberedMemory[]; quotes: FoundQuote[] }
     const [row] = await this.#database.query<Row>(recollect, parameters)
     return row!

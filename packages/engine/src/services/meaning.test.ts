@@ -13,7 +13,7 @@ const near = {
   score: 1,
 } as const
 const occasion = { conversationId: "id", position: 4, window: 3 }
-const limits = { quotes: 50, quoteLength: 100 }
+const limits = { quotes: 50, quoteLength: 100, totalLength: 1000 }
 const never = new AbortController().signal
 const down = () => Promise.reject(new Error("down"))
 const silent = () => new Promise<never>(() => undefined)

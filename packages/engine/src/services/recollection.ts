@@ -6,7 +6,7 @@ import { fuseQuotes } from "./fuse-quotes.ts"
 import type { FindByMeaning } from "./meaning.ts"
 
 /** As many as fit a prompt where they are short, and of each enough to tell that it is cut there. */
-const limits = { quotes: 32, quoteLength: quoteMaxLength + 1 }
+const limits = { quotes: 32, quoteLength: quoteMaxLength + 1, totalLength: 9000 }
 
 export interface RecollectionOptions {
   /** How long a reply waits; then it is made without. */

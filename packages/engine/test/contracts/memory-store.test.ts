@@ -6,7 +6,7 @@ import { completed, TestConversation } from "../support/database-conversation.ts
 import { sql } from "../support/database-sql.ts"
 import { describeDatabases } from "../support/describe-databases.ts"
 
-const limits = { quotes: 10, quoteLength: 100 }
+const limits = { quotes: 10, quoteLength: 100, totalLength: 10_000 }
 const everything = { limit: 200, superseded: true }
 
 describeDatabases("memory store", (database) => {

@@ -7,7 +7,7 @@ import { completed, TestConversation } from "../support/database-conversation.ts
 import { sql } from "../support/database-sql.ts"
 import { describeDatabases } from "../support/describe-databases.ts"
 
-const limits = { quotes: 50, quoteLength: 100 }
+const limits = { quotes: 50, quoteLength: 100, totalLength: 10_000 }
 
 describeDatabases("what is recollected for a reply", (database) => {
   let stores: Stores

@@ -16,7 +16,7 @@ import { answerWith, type Embedding, senseless, textsOf, wordVectors } from "../
 import { type ModelCall, type ModelServer, startModelServer } from "../support/model-server.ts"
 import { kindsWithVectors } from "../support/vector-kinds.ts"
 
-const limits = { quotes: 50, quoteLength: 100 }
+const limits = { quotes: 50, quoteLength: 100, totalLength: 10_000 }
 const never = new AbortController().signal
 const synonyms = wordVectors({ hound: "dog", puppy: "dog", automobile: "car", physician: "doctor", vessel: "ship" })
 
