@@ -2,11 +2,12 @@ import type { Scenario } from "../bench.ts"
 import type { Outcome } from "../figures.ts"
 import type { ChatSocket } from "../load/chat-socket.ts"
 import { type Cost, costOf, type Rounds, takeTurns } from "../load/rounds.ts"
-import { closeAll, connectAll } from "../load/sockets.ts"
+import { closeAll, connectAll, inBatches } from "../load/sockets.ts"
 import { countRoundTrips, type RoundTrips, runTurns } from "../load/turns.ts"
 import { mapValues, medians, series } from "../metrics.ts"
 import type { Server } from "../servers/server.ts"
-import { startServers } from "../servers/start-servers.ts"
+import { newUser, pauseMemory } from "../servers/sign-in.ts"
+import { startEngine, startServers } from "../servers/start-servers.ts"
 import { ratioOfRounds, round } from "../statistics.ts"
 
 /** Turns of each socket before anything is measured: until its context is full, and the code is compiled. */
@@ -19,13 +20,20 @@ export const burst: Scenario = {
   isQuick: true,
   needs: [],
   async run(bench, stack) {
-    const { all: servers } = await startServers(stack, bench)
     const { sizes, database, say } = bench
+    const { engine, all } = await startServers(stack, bench)
+    // The turn of a user whose memory is paused is what the others' is compared with: they have none.
+    const recalling = sizes.isQuick ? [] : [await startEngine(stack, bench, { name: "recalling" })]
+    const servers = [...all, ...recalling]
     const plan = { sockets: sizes.scaled(50), turns: sizes.scaled(sizes.isQuick ? 10 : 20), tokens: sizes.tokens }
     // Short and many, so that a pair of them sees the machine at the same speed.
     const roundCount = 2 * sizes.rounds
     const clients = new Map<Server, ChatSocket[]>()
-    for (const server of servers) clients.set(server, await connectAll(server, plan.sockets))
+    for (const server of servers) {
+      const users = Array.from({ length: plan.sockets }, newUser)
+      if (server === engine) await inBatches(plan.sockets, 10, (number) => pauseMemory(server.baseUrl, users[number]!))
+      clients.set(server, await connectAll(server, plan.sockets, (number) => ({ user: users[number]! })))
+    }
     const run = (server: Server, label: string, turns: number) =>
       runTurns(server.name, clients.get(server)!, label, { turns, tokens: plan.tokens })
     say("burst: warm-up")
@@ -55,7 +63,7 @@ function outcomeOf(plan: Plan, rounds: Rounds<Cost>, trips: Record<string, Round
   delete database["relay"]
   const rate = series(rounds, ({ seconds }) => turns / seconds)
   const turn = ratioOfRounds(cpu["engine"]!, cpu["relay"]!)
-  const naive = cpu["naive"]
+  const { naive, recalling } = cpu
   return {
     figures: {
       setting: plan,
@@ -74,6 +82,7 @@ function outcomeOf(plan: Plan, rounds: Rounds<Cost>, trips: Record<string, Round
     },
     ratios: {
       burst_turn: turn,
+      ...(recalling && { burst_turn_recalling: ratioOfRounds(recalling, cpu["relay"]!) }),
       ...(naive && { burst_turn_naive: ratioOfRounds(naive, cpu["relay"]!) }),
     },
   }

@@ -18,3 +18,14 @@ export function newUser(): User {
 }
 
 const base64 = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url")
+
+/** A turn of this user is made without what was said before it. @throws Error where the engine refuses */
+export async function pauseMemory(baseUrl: string, { token }: User): Promise<void> {
+  const response = await fetch(`${baseUrl}/memories/settings`, {
+    method: "PATCH",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    body: JSON.stringify({ paused: true }),
+  })
+  if (!response.ok) throw new Error(`the engine does not pause a memory: ${response.status} ${await response.text()}`)
+  await response.body?.cancel()
+}
