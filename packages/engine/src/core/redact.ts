@@ -22,7 +22,8 @@ export function redactText(text: string): string {
   return patterns.reduce((result, [pattern, replacement]) => result.replace(pattern, replacement), text)
 }
 
-const secretParameter = new RegExp(`${secretNames}[\\w.[\\]-]{0,64}\\s{0,8}=`, "i")
+/** `q` is what a user searches for. */
+const secretParameter = new RegExp(`(?:${secretNames}[\\w.[\\]-]{0,64}|(?:^|[?&])q)\\s{0,8}=`, "i")
 const maxDecodings = 8
 
 /**
