@@ -1,10 +1,15 @@
+import { createHash } from "node:crypto"
+
 /** How many tokens a text is for the model; of one that has more than `enough`, some number above that. */
 export type CountTokens = (text: string, enough?: number) => number
 
 /** The tokenizer is quadratic on long unbroken runs; a slice of this many UTF-16 units bounds it, for about 0.5 % too many. */
 const sliceLength = 1024
 
-/** So many counts are kept, of slices that came last: what is quoted or remembered once is so again in the next turns. */
+/**
+ * So many counts are kept, of slices that came last: what is quoted or remembered once is so again in the next turns. By
+ * their digests, so that no text of a user outlives its use.
+ */
 const countsKept = 4096
 
 /** What no text exceeds in tokens: each token stands for at least one byte. */
@@ -24,10 +29,11 @@ export function loadTokenCounter(): Promise<CountTokens> {
     const options = { disallowedSpecial: new Set<string>() }
     const counts = new Map<string, number>()
     const countSlice = (slice: string): number => {
-      const count = counts.get(slice) ?? countTokens(slice, options)
+      const key = createHash("sha256").update(slice).digest("base64")
+      const count = counts.get(key) ?? countTokens(slice, options)
       // The last one in is the last one to go.
-      counts.delete(slice)
-      counts.set(slice, count)
+      counts.delete(key)
+      counts.set(key, count)
       if (counts.size > countsKept) counts.delete(counts.keys().next().value!)
       return count
     }
