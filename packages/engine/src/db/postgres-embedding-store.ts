@@ -121,7 +121,8 @@ export class PostgresEmbeddingStore implements EmbeddingStore {
       const [row] = await session.query<{ next: NextIndex | null }>(readNext)
       const next = row!.next
       if (next === null) return false
-      await session.script("set statement_timeout = 0")
+      // A build without a lock waits for older transactions, as if for locks.
+      await session.script("set statement_timeout = 0; set lock_timeout = 0")
       await session.script(next.drop)
       if (next.create !== null) await session.script(next.create)
       await session.query(next.create === null ? isGone : isDone, [next.user_id, next.generation])

@@ -1,3 +1,4 @@
+import { ChatError } from "../core/errors.ts"
 import { pino } from "pino"
 import { beforeEach, expect, test } from "vitest"
 import type { EmbeddingStore } from "../memory-ports.ts"
@@ -99,6 +100,14 @@ test.each<[string, () => void]>([
   nearest = async () => [near]
   expect(await ask(5)).toBe(5)
   expect(log).toEqual([40, 30])
+})
+
+test("a question that the model refuses is no miss", async () => {
+  const find = start()
+  embed = () => Promise.reject(new ChatError("invalid_request", "Too long."))
+  for (let time = 0; time < 5; time++) expect(await find("honey?")).toEqual([])
+  embed = async () => [[0, 1]]
+  expect(await find("honey?")).toEqual([near])
 })
 
 test("a reply that is stopped meanwhile is no miss", async () => {

@@ -2,6 +2,7 @@ import type { Logger } from "../core/logger.ts"
 import { within } from "../core/within.ts"
 import type { EmbeddingStore, FoundQuote, Occasion, QuoteLimits } from "../memory-ports.ts"
 import type { Embedder } from "../ports.ts"
+import { isRefusal } from "./message-embedding.ts"
 
 /** What was said that is near to a question by meaning, nearest first; nothing when that is not known in time. Never rejects. */
 export type FindByMeaning = (
@@ -45,7 +46,7 @@ export function findByMeaning({ embedder, embeddings, logger, now, maxMs }: Mean
     const late = new AbortController()
     const wanted = AbortSignal.any([signal, late.signal])
     try {
-      const asked = embedder.embed([question.slice(0, questionLength)], wanted)
+      const asked = embedder.embed([question.slice(0, questionLength).toWellFormed()], wanted)
       const [vector] = await inTime(maxMs / 3, asked, "The embeddings model")
       const found = embeddings.nearest(occasion, { model, vector: vector! }, limits)
       const near = await inTime((maxMs * 2) / 3, found, "The search by vectors")
@@ -53,7 +54,8 @@ export function findByMeaning({ embedder, embeddings, logger, now, maxMs }: Mean
       misses = 0
       return near
     } catch (error) {
-      if (!signal.aborted) miss(error)
+      // A question that the model refuses says nothing of the next one.
+      if (!signal.aborted && !isRefusal(error)) miss(error)
       return []
     } finally {
       late.abort()

@@ -115,4 +115,5 @@ export class MessageEmbedding {
   }
 }
 
-const isRefusal = (error: unknown) => error instanceof ChatError && error.code === "invalid_request"
+/** The model does not take these texts, whenever they are asked about. */
+export const isRefusal = (error: unknown) => error instanceof ChatError && error.code === "invalid_request"
