@@ -1,7 +1,8 @@
 -- What changes several of a user's memories holds one lock of that user, so that no two of them wait for each other: a
 -- save in one conversation corrects what came from others, in the model's order, and an erasure or a correction takes
--- memories and messages along in whatever order the cascades have. Where a conversation is locked too, that comes first.
--- Signatures stay, because the previous release calls these functions; a reply waits for none of them.
+-- memories and messages along in whatever order the cascades have. Where a conversation is locked too, that comes
+-- after it: whoever waits for that lock keeps no conversation's replies waiting.
+-- Signatures stay, because the previous release calls these functions.
 
 create function grizz.lock_memories(p_user uuid) returns void
 language plpgsql
@@ -24,9 +25,13 @@ declare
   sources_left integer;
   saved integer := 0;
 begin
-  -- As an erasure does: the conversation first.
-  select c.user_id, c.conv_day into owner, conversation_day
-  from public.conversations c where c.id = p_conversation for no key update;
+  select c.user_id into owner from public.conversations c where c.id = p_conversation;
+  if not found then
+    return 0;
+  end if;
+  perform grizz.lock_memories(owner);
+  select c.conv_day into conversation_day
+  from public.conversations c where c.id = p_conversation and c.user_id = owner for no key update;
   if not found then
     return 0;
   end if;
@@ -37,7 +42,6 @@ begin
   if not found or exists (select from grizz.memory_settings s where s.user_id = owner and s.is_paused) then
     return 0;
   end if;
-  perform grizz.lock_memories(owner);
   for derived in
     select (e ->> 'id')::uuid as id, e ->> 'text' as text, (e ->> 'supersedes')::uuid as supersedes,
       array(select s::uuid from jsonb_array_elements_text(e -> 'sources') s) as sources
@@ -117,11 +121,11 @@ declare
   erased integer;
   stopped uuid[];
 begin
+  perform grizz.lock_memories(p_user);
   perform from public.conversations c where c.id = p_conversation and c.user_id = p_user for no key update;
   if not found then
     return null;
   end if;
-  perform grizz.lock_memories(p_user);
   delete from public.messages m where m.id = p_message and m.conversation_id = p_conversation
   returning m.position, m.content <> '' as has_text into gone;
   if not found then
@@ -151,11 +155,11 @@ create function grizz.delete_conversation(p_user uuid, p_conversation uuid) retu
 language plpgsql
 as $$
 begin
+  perform grizz.lock_memories(p_user);
   perform from public.conversations c where c.id = p_conversation and c.user_id = p_user for update;
   if not found then
     return false;
   end if;
-  perform grizz.lock_memories(p_user);
   delete from public.conversations c where c.id = p_conversation;
   return true;
 end
