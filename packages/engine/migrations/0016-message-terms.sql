@@ -10,7 +10,7 @@ begin
   loop
     begin
       lock table public.conversations in exclusive mode;
-      lock table public.messages in access exclusive mode nowait;
+      lock table public.messages in share row exclusive mode nowait;
       exit;
     exception
       when lock_not_available then
@@ -205,8 +205,8 @@ begin
           where r.conversation_id = c.id and r.status in ('queued', 'running') order by r.position limit 1
         ), 2147483647)
       order by s.position limit p_limit
-      -- Who erases one waits until its terms can be erased with it.
-      for key share
+      -- Who erases or changes one waits until its terms can be erased or changed with it.
+      for share
     ) m
     limit p_limit
   ), indexed as (

@@ -420,7 +420,8 @@ begin
       ) then 1.15 else 1 end
       / (0.9 + 0.1 * least(2, length(m.content) / 150.0)) as score
     from candidate c
-      join public.messages m on m.conversation_id = c.conversation_id and m.position = c.position
+      join public.conversations o on o.id = c.conversation_id and o.user_id = p_user
+      join public.messages m on m.conversation_id = o.id and m.position = c.position
     where m.role in ('user', 'assistant') and m.content <> ''
       and not coalesce(m.conversation_id = p_conversation and m.position >= p_before, false)
       and not exists (
