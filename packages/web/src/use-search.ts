@@ -11,11 +11,12 @@ export interface Search {
 }
 
 interface Answer {
+  words: string
   hits: readonly SearchHit[]
   cursor: string | null
 }
 
-const nothing: Answer = { hits: [], cursor: null }
+const nothing: Answer = { words: "", hits: [], cursor: null }
 
 /** What was said with the words of `query` in it. */
 export function useSearch(client: GrizzClient, query: string): Search {
@@ -31,7 +32,9 @@ export function useSearch(client: GrizzClient, query: string): Search {
       setStatus("loading")
       try {
         const page = await client.search(words, { cursor, signal })
+        if (signal.aborted) return
         setAnswer((held) => ({
+          words,
           hits: cursor === null ? page.data : [...held.hits, ...page.data],
           cursor: page.next_cursor,
         }))
@@ -60,7 +63,8 @@ export function useSearch(client: GrizzClient, query: string): Search {
   return {
     status,
     hits: answer.hits,
-    hasMore: answer.cursor !== null,
+    // A cursor is one of the words that it came with.
+    hasMore: answer.cursor !== null && answer.words === words,
     loadMore: () => void load(answer.cursor),
     retry: () => void load(null),
   }
