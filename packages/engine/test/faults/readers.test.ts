@@ -112,7 +112,8 @@ describe(`a reader that stops reading on ${oneDatabaseKind.name}`, () => {
 
   beforeEach(async () => {
     opened = await oneDatabaseKind.open()
-    const model = new ModelByQuestion(({ question }) => longAnswer(question, replyLength / 4))
+    // Within what an answer may bring as fast as it comes: what brakes a flood would wait by the test's clock.
+    const model = new ModelByQuestion(({ question }) => longAnswer(question, replyLength / 8))
     engine = await startTestEngine({ database: opened.database, script: model.script })
     user = await engine.user()
     conversationId = await user.today()
@@ -143,7 +144,7 @@ describe(`a reader that stops reading on ${oneDatabaseKind.name}`, () => {
     return { response, server: accepted }
   }
 
-  /** Says one thing after another, a quarter of what a reader may be behind, until the engine's end takes no more. */
+  /** Says one thing after another, an eighth of what a reader may be behind, until the engine's end takes no more. */
   async function fill(server: Socket, fullBytes: number): Promise<void> {
     const isStuck = async () => {
       const { bytesWritten } = server
@@ -209,7 +210,7 @@ describe(`a reader that stops reading on ${oneDatabaseKind.name}`, () => {
     await fill(server, fullSocketBytes)
     const stream = await pausedEventStream()
     await fill(stream.server, fullStreamBytes)
-    for (let reply = 0; reply < 6; reply++) await say(speaker, `more ${reply}`)
+    for (let reply = 0; reply < 12; reply++) await say(speaker, `more ${reply}`)
     expect(wire.socket.readyState).toBe(wire.socket.OPEN)
     wire.socket.resume()
     expect((await wire.closed).code).toBe(4408)
