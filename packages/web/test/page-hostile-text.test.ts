@@ -122,6 +122,18 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     const half = Math.ceil(texts.length / 2)
     const turns = texts.slice(0, half).map((text, place) => ({ text, answer: texts[half + place] ?? "Honeycomb" }))
     await sayFromElsewhere(page, model, turns)
+    // What is far back is found once it is indexed.
+    const client = await clientOf(page)
+    const countFound = async () => {
+      let count = 0
+      for (let cursor: string | null | undefined; cursor !== null; ) {
+        const found = await client.search("honeycomb", { cursor: cursor ?? null, limit: 50 })
+        count += found.data.length
+        cursor = found.next_cursor
+      }
+      return count
+    }
+    await expect.poll(countFound).toBeGreaterThanOrEqual(texts.length)
     await page.reload()
     await page.getByRole("button", { name: "Search", exact: true }).click()
     const search = page.getByRole("dialog", { name: "Search what was said" })

@@ -48,6 +48,9 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     const page = await browser.signIn(engine.url)
     const later = Array.from({ length: 45 }, (_, turn) => `Something else, ${turn}`)
     await sayBefore(page, ["We made pots of clay", "Was I making a pot?", ...later])
+    // So far back it is found once it is indexed.
+    const client = await clientOf(page)
+    await expect.poll(async () => (await client.search("make pot")).data.length).toBe(2)
     await page.keyboard.press("Control+k")
     await search(page).getByText("on whatever day").waitFor()
     await page.keyboard.type("make pot")
