@@ -70,10 +70,10 @@ as $$
   }'::jsonb ->> p_stem, p_stem)
 $$;
 
--- The terms of a text, 1,000 at most of its first 16,000 characters. Every text has its English stems, which
+-- The words of a text, 1,000 at most of its first 16,000 characters. Every text has its English stems, which
 -- are the words themselves where they are not English; beside them the stems of the language that its most frequent words
 -- are of; characters, and each two neighbours, of scripts that put no space between words. PL/pgSQL: its plans are kept.
-create function grizz.terms_of(p_user uuid, p_text text) returns bigint[]
+create function grizz.words_of(p_text text) returns text[]
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 -- A word of 2,048 bytes or more is none, and not worth a notice.
@@ -124,10 +124,21 @@ begin
       );
     end if;
   end if;
-  return array(
-    select (uuid_hash(p_user)::bigint << 32) | (hashtext(grizz.base_form(w) collate "C")::bigint & 4294967295)
-    from unnest(tsvector_to_array(words) || pairs) w limit 1000
-  );
+  return array(select grizz.base_form(w) from unnest(tsvector_to_array(words) || pairs) w limit 1000);
+end
+$$;
+
+create function grizz.term_of(p_user uuid, p_stem text) returns bigint
+language sql immutable
+as $$
+  select (uuid_hash(p_user)::bigint << 32) | (hashtext(grizz.base_form(p_stem) collate "C")::bigint & 4294967295)
+$$;
+
+create function grizz.terms_of(p_user uuid, p_text text) returns bigint[]
+language plpgsql immutable
+as $$
+begin
+  return array(select grizz.term_of(p_user, w) from unnest(grizz.words_of(p_text)) w);
 end
 $$;
 
@@ -227,46 +238,5 @@ begin
     set swept_until = least(reached, s.looked_at), looked_at = now(), looked_as = pg_current_xact_id();
   end if;
   return added = p_limit;
-end
-$$;
-
--- The user's messages that share the rarest words with a text, best first: never one of a conversation from a position
--- on, because that is before the reader already, nor a reply that another one replaced.
-create function grizz.recall(
-  p_user uuid, p_text text, p_conversation uuid, p_before integer, p_asked_at timestamptz, p_zone text, p_limit integer
-) returns table (
-  message_id uuid, conversation_id uuid, "position" integer, role text, content text, created_at timestamptz, score real
-)
-language plpgsql stable
-set search_path = pg_catalog, pg_temp
--- Connections have it off; the index has no other way to be read.
-set enable_bitmapscan = on
-as $$
-#variable_conflict use_column
-declare
-  asked bigint[] := (grizz.terms_of(p_user, p_text))[1:64];
-begin
-  return query
-  with hit as materialized (
-    select a.term, h.message_id
-    from unnest(asked) a (term) cross join lateral (
-      select t.message_id from grizz.message_terms t
-      where t.terms @> array[a.term] and t.user_id = p_user limit 2000
-    ) h
-  ), rare as (
-    select h.term, 1 / ln(1 + count(*)) as weight from hit h group by h.term having count(*) < 2000
-  ), scored as (
-    select h.message_id, sum(r.weight) as score from hit h join rare r on r.term = h.term group by h.message_id
-  )
-  select m.id, m.conversation_id, m.position, m.role::text, m.content, m.created_at, s.score::real
-  from scored s join public.messages m on m.id = s.message_id
-  where m.role in ('user', 'assistant') and m.content <> ''
-    and not coalesce(m.conversation_id = p_conversation and m.position >= p_before, false)
-    and not exists (
-      select from grizz.replies r
-      where r.conversation_id = m.conversation_id and r.position = m.position and r.superseded_by is not null
-    )
-  order by s.score desc, m.created_at desc, m.id
-  limit p_limit;
 end
 $$;

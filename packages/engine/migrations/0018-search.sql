@@ -43,12 +43,6 @@ begin
 end
 $$;
 
-create function grizz.term_of(p_user uuid, p_stem text) returns bigint
-language sql immutable
-as $$
-  select (uuid_hash(p_user)::bigint << 32) | (hashtext(grizz.base_form(p_stem) collate "C")::bigint & 4294967295)
-$$;
-
 -- What a query asks for: a row for each of its words, of the terms that it may be indexed by, rare ones first as far as
 -- their length tells. The rows are padded to one width by repeating a term. Null where nothing is asked for. Each word
 -- comes in several cases, under one place.

@@ -1,72 +1,5 @@
 -- What a question asks for among what was said: by its words, by who said it, and by when.
 
--- The words of a text, 1,000 at most of its first 16,000 characters. Every text has its English stems, which
--- are the words themselves where they are not English; beside them the stems of the language that its most frequent words
--- are of; characters, and each two neighbours, of scripts that put no space between words. PL/pgSQL: its plans are kept.
-create function grizz.words_of(p_text text) returns text[]
-language plpgsql immutable
-set search_path = pg_catalog, pg_temp
--- A word of 2,048 bytes or more is none, and not worth a notice.
-set client_min_messages = warning
-as $$
-declare
-  given text := left(p_text, 16000);
-  words tsvector := to_tsvector('english', given);
-  spaceless text;
-  pairs text[] := '{}';
-begin
-  case
-    when words @@ 'ich | und | nicht | ist | auch | mich | habe | wir | ein | mein'::tsquery then
-      words := words || to_tsvector('german', given);
-    when words @@ 'je | les | est | pas | une | dans | avec | suis | mais | vous'::tsquery then
-      words := words || to_tsvector('french', given);
-    when words @@ 'el | los | pero | muy | con | estoy | porque | tengo | esta | yo'::tsquery then
-      words := words || to_tsvector('spanish', given);
-    when words @@ 'não | eu | você | uma | muito | meu | minha | estou'::tsquery then
-      words := words || to_tsvector('portuguese', given);
-    when words @@ 'il | che | sono | della | mio | anch | per | gli | ho'::tsquery then
-      words := words || to_tsvector('italian', given);
-    when words @@ 'ik | het | een | niet | van | maar | zijn | mijn'::tsquery then
-      words := words || to_tsvector('dutch', given);
-    when words @@ 'jag | och | inte | är | det | mig'::tsquery then
-      words := words || to_tsvector('swedish', given);
-    else
-  end case;
-  if octet_length(given) > length(given) then
-    if given ~ '[\u0400-\u052f]' then
-      words := words || to_tsvector('russian', given);
-    elsif given ~ '[\u0370-\u03ff]' then
-      words := words || to_tsvector('greek', given);
-    elsif given ~ '[\u0600-\u06ff]' then
-      words := words || to_tsvector('arabic', given);
-    end if;
-    -- Thai, Lao, Burmese, Khmer; Japanese, Chinese, Korean.
-    if given ~ '[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]' then
-      spaceless := left(
-        regexp_replace(given, '[^\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+', ' ', 'g'),
-        2000
-      );
-      pairs := array(
-        select distinct c.found
-        from generate_series(1, length(spaceless)) n, substr(spaceless, n, 2) pair,
-          unnest(array[pair, substr(pair, 1, 1)]) c(found)
-        where position(' ' in c.found) = 0 and (length(c.found) = 2 or c.found ~ '[\u3400-\u9fff]')
-      );
-    end if;
-  end if;
-  return array(select grizz.base_form(w) from unnest(tsvector_to_array(words) || pairs) w limit 1000);
-end
-$$;
-
--- As before.
-create or replace function grizz.terms_of(p_user uuid, p_text text) returns bigint[]
-language plpgsql immutable
-as $$
-begin
-  return array(select grizz.term_of(p_user, w) from unnest(grizz.words_of(p_text)) w);
-end
-$$;
-
 -- Words that are said for one another, or for a kind of what the other is, in any order. Other languages can have theirs.
 create table grizz.related_words (
   word text not null,
@@ -300,7 +233,7 @@ $$;
 
 -- The user's messages that a text asks for, best first: never one of a conversation from a position on, because that is
 -- before the reader already, nor a reply that another one replaced. None where no word is rare and no day is named.
-create or replace function grizz.recall(
+create function grizz.recall(
   p_user uuid, p_text text, p_conversation uuid, p_before integer, p_asked_at timestamptz, p_zone text, p_limit integer
 ) returns table (
   message_id uuid, conversation_id uuid, "position" integer, role text, content text, created_at timestamptz, score real
