@@ -3,6 +3,8 @@ import { isOpen, isQuietWith, RealEngine } from "./real-engine.ts"
 
 const real = new RealEngine()
 
+const halfAnHourMs = 1_800_000
+
 /** Sets the engine's clock, and gives one for the device, to so many ms before the next midnight in UTC. */
 function beforeMidnight(ms: number): () => number {
   real.aheadMs = 86_400_000 - (Date.now() % 86_400_000) - ms
@@ -17,12 +19,16 @@ afterEach(() => {
 
 describe("today", () => {
   test("says at midnight that its day is over, and stays the conversation of its day", async () => {
-    const client = real.client({ now: beforeMidnight(6000) })
+    const client = real.client({ now: beforeMidnight(halfAnHourMs) })
     const conversation = real.follow(client.today("UTC"))
+    await conversation.until(isOpen)
     const events: string[] = []
     const listening = (async () => {
       for await (const event of conversation.events()) events.push(event.type)
     })()
+    // Only now: whatever stalls from here on, today was asked for before midnight.
+    beforeMidnight(100)
+    client.wake()
     await conversation.until((state) => state.dayOver)
     conversation.send("Still up")
     real.model.finish()
@@ -38,7 +44,7 @@ describe("today", () => {
   })
 
   test("says so on return after midnight, also where its line was closed meanwhile", async () => {
-    const client = real.client({ now: beforeMidnight(3_600_000) })
+    const client = real.client({ now: beforeMidnight(halfAnHourMs) })
     const [asleep, closed] = [real.follow(client.today("UTC")), real.follow(client.today("UTC"))]
     await Promise.all([asleep, closed].map((one) => one.until(isOpen)))
     closed.close()
@@ -70,7 +76,7 @@ describe("today", () => {
   })
 
   test("believes the engine where the device's clock is wrong, and moves on when the engine does", async () => {
-    real.aheadMs = 86_400_000 - (Date.now() % 86_400_000) - 3_600_000
+    beforeMidnight(halfAnHourMs)
     const twoDaysFast = () => Date.now() + real.aheadMs + 2 * 86_400_000
     const conversation = real.today({ now: twoDaysFast, timing: { dayRecheckMs: 20 } })
     await conversation.until(isOpen)
