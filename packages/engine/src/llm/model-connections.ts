@@ -49,8 +49,8 @@ export class ModelConnections implements SharedReads {
       if (error !== null) return callback(error, null)
       socket.on("session", (session: Buffer) => (this.#session = session))
       connection.standOn(socket)
-      // undici asks no more of a socket than of any stream, and `ref` and `unref`; its type asks for all of a socket.
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+      // undici asks no more of a socket than of any stream, and `ref` and `unref`.
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its type asks for all of a socket
       callback(null, connection as unknown as Socket)
     })
   }

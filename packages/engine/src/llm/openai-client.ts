@@ -68,8 +68,7 @@ export function openaiClient(options: OpenAiClientOptions): ClosableLlmClient {
       request.signal.throwIfAborted()
       const body = bodyOf(options.model, request)
       const call = new CompletionCall(request, callOptions, (outcome) => {
-        // An abort rejects with its reason as it is, which need not be an Error.
-        // oxlint-disable-next-line typescript/prefer-promise-reject-errors
+        // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- an abort's reason need not be an Error
         if (!outcome.ok) reject(outcome.error)
         else resolve(outcome.result)
       })
