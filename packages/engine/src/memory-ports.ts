@@ -212,3 +212,27 @@ export interface MessageIndex {
   /** Indexes some of the messages that are new or were there before; true while there may be more. */
   indexNext(): Promise<boolean>
 }
+
+/** A model that answers in a given form, for work in the background. */
+export interface StructuredModel {
+  /** One call. The text may be anything: whoever asks validates it. @throws ChatError `unavailable` */
+  ask(request: {
+    name: string
+    system: string
+    /** What is to be worked on. */
+    data: string
+    jsonSchema: Record<string, unknown>
+    maxOutputTokens: number
+    signal: AbortSignal
+  }): Promise<{ text: string; tokens: number | null }>
+}
+
+/** A model that gives texts a direction: what means the same points the same way. */
+export interface Embedder {
+  readonly model: string
+  /**
+   * One vector a text, in their order, each of length 1 and all of one dimension. One call.
+   * @throws ChatError `invalid_request` where the texts are refused, as one that is too long is; else `unavailable`
+   */
+  embed(texts: string[], signal: AbortSignal): Promise<number[][]>
+}

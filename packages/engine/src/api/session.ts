@@ -1,7 +1,8 @@
 import { limits } from "@grizz/protocol/constants"
 import type { Clock } from "../core/clock.ts"
 import { ChatError } from "../core/errors.ts"
-import type { Cursor, VerifiedUser } from "../ports.ts"
+import type { Cursor } from "../live-ports.ts"
+import type { VerifiedUser } from "../ports.ts"
 
 /** Who is connected to what, and until when. */
 export class Session {

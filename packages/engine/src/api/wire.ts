@@ -8,7 +8,7 @@ import type {
   ServerFrame,
 } from "@grizz/protocol"
 import type { Conversation, Memory, Message, ReplyEnd, RunningReply } from "../domain.ts"
-import type { ConversationEvent, Cursor } from "../ports.ts"
+import type { ConversationEvent, Cursor } from "../live-ports.ts"
 import type { Beginning } from "../services/conversation-reader.ts"
 import { cursorPrefix, encodeCursor } from "../services/cursor.ts"
 

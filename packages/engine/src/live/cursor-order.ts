@@ -1,4 +1,4 @@
-import type { Cursor, LogEntry } from "../ports.ts"
+import type { Cursor, LogEntry } from "../live-ports.ts"
 
 /**
  * Whether nothing can lie between the cursor and this entry. Positions have no gap, and a message's reply has the

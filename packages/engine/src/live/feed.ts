@@ -1,5 +1,13 @@
 import type { ReplyEnd, RunningReply } from "../domain.ts"
-import type { ConversationEvent, Cursor, EventSink, Following, LogEntry, ReaderEnd, StoredEvents } from "../ports.ts"
+import type {
+  ConversationEvent,
+  Cursor,
+  EventSink,
+  Following,
+  LogEntry,
+  ReaderEnd,
+  StoredEvents,
+} from "../live-ports.ts"
 import { earliest } from "./cursor-order.ts"
 import { Follower } from "./follower.ts"
 import type { ReplyEntry } from "./reply-entry.ts"

@@ -1,5 +1,13 @@
 import type { ReplyEnd, RunningReply } from "../domain.ts"
-import type { ConversationEvent, Cursor, EventSink, Following, LogEntry, ReaderEnd, StoredEvents } from "../ports.ts"
+import type {
+  ConversationEvent,
+  Cursor,
+  EventSink,
+  Following,
+  LogEntry,
+  ReaderEnd,
+  StoredEvents,
+} from "../live-ports.ts"
 import { isNext, reaches } from "./cursor-order.ts"
 import type { ReplyEntry } from "./reply-entry.ts"
 

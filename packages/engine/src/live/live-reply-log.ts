@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto"
 import type { Message, RunningReply } from "../domain.ts"
-import type { EventSink, Following, ReplyLog, ReplyWriter, StoredReader } from "../ports.ts"
+import type { EventSink, Following, ReplyLog, ReplyWriter, StoredReader } from "../live-ports.ts"
 import { decodeEntry } from "./live-entry.ts"
 import { Outbox } from "./outbox.ts"
 import type { LinkEvents, LiveLink } from "./redis-link.ts"

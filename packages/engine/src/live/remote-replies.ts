@@ -1,4 +1,4 @@
-import type { StoredEvents } from "../ports.ts"
+import type { StoredEvents } from "../live-ports.ts"
 import type { Feed } from "./feed.ts"
 import type { LiveEntry } from "./live-entry.ts"
 import type { ReplyEntry } from "./reply-entry.ts"

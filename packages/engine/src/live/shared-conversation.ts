@@ -1,7 +1,7 @@
 import { ChatError } from "../core/errors.ts"
 import { within } from "../core/within.ts"
 import type { ReplyEnd } from "../domain.ts"
-import type { Cursor, EventSink, Following, LogEntry, StoredReader } from "../ports.ts"
+import type { Cursor, EventSink, Following, LogEntry, StoredReader } from "../live-ports.ts"
 import { Feed } from "./feed.ts"
 import { decodeEntry, type LiveEntry } from "./live-entry.ts"
 import type { LiveLink } from "./redis-link.ts"

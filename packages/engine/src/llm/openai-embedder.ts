@@ -1,7 +1,7 @@
 import OpenAI, { APIError } from "openai"
 import * as z from "zod"
 import { ChatError } from "../core/errors.ts"
-import type { Embedder } from "../ports.ts"
+import type { Embedder } from "../memory-ports.ts"
 
 export interface EmbedderOptions {
   baseUrl: string

@@ -1,6 +1,6 @@
 import OpenAI, { APIError } from "openai"
 import { ChatError } from "../core/errors.ts"
-import type { StructuredModel } from "../ports.ts"
+import type { StructuredModel } from "../memory-ports.ts"
 
 export interface StructuredModelOptions {
   baseUrl: string

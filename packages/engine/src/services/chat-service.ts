@@ -1,6 +1,7 @@
 import { ChatError } from "../core/errors.ts"
 import type { Message } from "../domain.ts"
-import type { ConcurrentSends, NewMessage, ReplyLog, ReplyStore } from "../ports.ts"
+import type { ReplyLog } from "../live-ports.ts"
+import type { ConcurrentSends, NewMessage, ReplyStore } from "../ports.ts"
 import type { ReplyRunner } from "./reply-runner.ts"
 import type { Serial } from "./serial.ts"
 import { twice } from "./twice.ts"

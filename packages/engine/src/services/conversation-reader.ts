@@ -1,16 +1,8 @@
 import { limits } from "@grizz/protocol/constants"
 import { ChatError } from "../core/errors.ts"
 import type { Conversation, Message, RunningReply } from "../domain.ts"
-import type {
-  ConversationView,
-  Cursor,
-  EventSink,
-  Following,
-  LogEntry,
-  ReplyLog,
-  ReplyStore,
-  StoredEvents,
-} from "../ports.ts"
+import type { Cursor, EventSink, Following, LogEntry, ReplyLog, StoredEvents } from "../live-ports.ts"
+import type { ConversationView, ReplyStore } from "../ports.ts"
 import { decodeCursor } from "./cursor.ts"
 
 /** Where a reader begins: at its own cursor, or at a snapshot. */

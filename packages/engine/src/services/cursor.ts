@@ -1,4 +1,4 @@
-import type { Cursor } from "../ports.ts"
+import type { Cursor } from "../live-ports.ts"
 
 /**
  * The wire form of a cursor: `<conversation>[~<erased>].<message>.<reply>.<attempt>.<offset>[.e]`, the conversation as base64url,

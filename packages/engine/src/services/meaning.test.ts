@@ -1,8 +1,7 @@
 import { ChatError } from "../core/errors.ts"
 import { pino } from "pino"
 import { beforeEach, expect, test } from "vitest"
-import type { EmbeddingStore } from "../memory-ports.ts"
-import type { Embedder } from "../ports.ts"
+import type { Embedder, EmbeddingStore } from "../memory-ports.ts"
 import { findByMeaning } from "./meaning.ts"
 
 const near = {

@@ -1,7 +1,6 @@
 import type { Logger } from "../core/logger.ts"
 import { within } from "../core/within.ts"
-import type { EmbeddingStore, FoundQuote, Occasion, QuoteLimits } from "../memory-ports.ts"
-import type { Embedder } from "../ports.ts"
+import type { Embedder, EmbeddingStore, FoundQuote, Occasion, QuoteLimits } from "../memory-ports.ts"
 import { isRefusal } from "./message-embedding.ts"
 
 /** What was said that is near to a question by meaning, nearest first; nothing when that is not known in time. Never rejects. */

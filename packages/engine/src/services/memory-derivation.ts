@@ -1,8 +1,7 @@
 import { factInstructions, type Instructions, summaryInstructions } from "../agents/derivation/instructions.ts"
 import { ChatError } from "../core/errors.ts"
 import type { Logger } from "../core/logger.ts"
-import type { DerivationJob, DerivationStore, DerivedMemory, TranscriptLine } from "../memory-ports.ts"
-import type { StructuredModel } from "../ports.ts"
+import type { DerivationJob, DerivationStore, DerivedMemory, StructuredModel, TranscriptLine } from "../memory-ports.ts"
 
 export interface MemoryDerivationOptions {
   derivations: DerivationStore

@@ -1,7 +1,6 @@
 import { ChatError } from "../core/errors.ts"
 import type { Logger } from "../core/logger.ts"
-import type { EmbeddingBatch, EmbeddingStore } from "../memory-ports.ts"
-import type { Embedder } from "../ports.ts"
+import type { Embedder, EmbeddingBatch, EmbeddingStore } from "../memory-ports.ts"
 
 export interface MessageEmbeddingOptions {
   embeddings: EmbeddingStore

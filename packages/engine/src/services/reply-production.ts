@@ -2,7 +2,8 @@ import type { ChatAgent } from "../agents/chat-agent.ts"
 import { ChatError, ReplyFailure } from "../core/errors.ts"
 import type { Logger } from "../core/logger.ts"
 import type { UsedContext } from "../domain.ts"
-import type { ReplyOutcome, ReplyWriter } from "../ports.ts"
+import type { ReplyWriter } from "../live-ports.ts"
+import type { ReplyOutcome } from "../ports.ts"
 
 /** The reason for which a production is aborted when its user, or whoever may, stopped the reply. */
 export const replyStopped = new ChatError("interrupted", "The reply was stopped.")

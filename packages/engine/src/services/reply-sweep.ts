@@ -1,5 +1,6 @@
 import type { Logger } from "../core/logger.ts"
-import type { ReplyLog, ReplyStore } from "../ports.ts"
+import type { ReplyLog } from "../live-ports.ts"
+import type { ReplyStore } from "../ports.ts"
 import type { ReplyRunner } from "./reply-runner.ts"
 import type { Serial } from "./serial.ts"
 import { twice } from "./twice.ts"

@@ -1,4 +1,4 @@
-import type { ConversationEvent, Cursor, EventSink, Following, LogEntry, ReplyLog } from "../../src/ports.ts"
+import type { ConversationEvent, Cursor, EventSink, Following, LogEntry, ReplyLog } from "../../src/live-ports.ts"
 import type { Ledger } from "./ledger.ts"
 
 export const beginning: Cursor = { message: -1, reply: -1, attempt: 0, offset: 0, ended: true }

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { ChatError } from "../../src/core/errors.ts"
 import type { Message, ReplyEnd, RunningReply } from "../../src/domain.ts"
-import type { Cursor, LogEntry, StoredReader } from "../../src/ports.ts"
+import type { Cursor, LogEntry, StoredReader } from "../../src/live-ports.ts"
 
 /** What the database would hold of one conversation: what was committed, and the text that was saved of what runs. */
 export class Ledger {

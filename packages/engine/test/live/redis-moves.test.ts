@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises"
 import * as fc from "fast-check"
 import { expect, test } from "vitest"
-import type { ReplyWriter } from "../../src/ports.ts"
+import type { ReplyWriter } from "../../src/live-ports.ts"
 import { Device, expectedEvents } from "./device.ts"
 import { Ledger } from "./ledger.ts"
 import { describeTwoNodes, type TwoNodes } from "./two-nodes.ts"

@@ -1,7 +1,7 @@
 import * as fc from "fast-check"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { openReplyLog } from "../../src/live/open-reply-log.ts"
-import type { LogEntry, ReplyLog, ReplyWriter } from "../../src/ports.ts"
+import type { LogEntry, ReplyLog, ReplyWriter } from "../../src/live-ports.ts"
 import { findRedisServer, RedisServer } from "../support/redis-server.ts"
 import { beginning, Device, expectedEvents } from "./device.ts"
 import { Ledger } from "./ledger.ts"

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from "vitest"
-import type { ReplyWriter } from "../../src/ports.ts"
+import type { ReplyWriter } from "../../src/live-ports.ts"
 import { openRedisNode, type RedisNode } from "../support/redis-nodes.ts"
 import { findRedisServer, RedisServer } from "../support/redis-server.ts"
 import { Device, expectedEvents, isSameOrder } from "./device.ts"

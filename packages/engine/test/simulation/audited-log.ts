@@ -1,6 +1,6 @@
 import type { Message, ReplyEnd, RunningReply } from "../../src/domain.ts"
 import { LiveReplyLog } from "../../src/live/live-reply-log.ts"
-import type { EventSink, Following, ReplyLog, ReplyWriter, StoredReader } from "../../src/ports.ts"
+import type { EventSink, Following, ReplyLog, ReplyWriter, StoredReader } from "../../src/live-ports.ts"
 import type { Ledger } from "./ledger.ts"
 import type { ProcessLife } from "./process-life.ts"
 

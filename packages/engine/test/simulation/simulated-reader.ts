@@ -1,5 +1,5 @@
 import { ChatError } from "../../src/core/errors.ts"
-import type { ConversationEvent, Cursor, Following } from "../../src/ports.ts"
+import type { ConversationEvent, Cursor, Following } from "../../src/live-ports.ts"
 import type { Beginning } from "../../src/services/conversation-reader.ts"
 import { cursorPrefix, encodeCursor } from "../../src/services/cursor.ts"
 import type { Ledger } from "./ledger.ts"

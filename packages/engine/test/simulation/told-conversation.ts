@@ -1,4 +1,4 @@
-import type { ConversationEvent, Cursor } from "../../src/ports.ts"
+import type { ConversationEvent, Cursor } from "../../src/live-ports.ts"
 import type { Beginning } from "../../src/services/conversation-reader.ts"
 import type { Ledger } from "./ledger.ts"
 

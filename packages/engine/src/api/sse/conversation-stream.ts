@@ -1,4 +1,4 @@
-import type { ConversationEvent, Cursor, ReaderEnd } from "../../ports.ts"
+import type { ConversationEvent, Cursor, ReaderEnd } from "../../live-ports.ts"
 import type { Beginning, ReaderSink } from "../../services/conversation-reader.ts"
 import type { Session, SessionHolder } from "../session.ts"
 import { FrameEncoder, frame } from "../wire.ts"

@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http"
 import { limits } from "@grizz/protocol/constants"
 import type { FastifyReply } from "fastify"
-import type { Following } from "../../ports.ts"
+import type { Following } from "../../live-ports.ts"
 import type { LongAnswer } from "./long-answers.ts"
 
 /** An HTTP answer as server-sent events: it minds its reader's pace, and ends a reader that stopped reading. */

@@ -1,5 +1,6 @@
 import type { Message, ReplyEnd, RunningReply } from "../../domain.ts"
-import type { ConversationEvent, Cursor, ReaderEnd, StoredTurn } from "../../ports.ts"
+import type { ConversationEvent, Cursor, ReaderEnd } from "../../live-ports.ts"
+import type { StoredTurn } from "../../ports.ts"
 import type { Beginning, ReaderSink } from "../../services/conversation-reader.ts"
 
 /** Who hears a turn: from its `message.added` to its `reply.ended`. */

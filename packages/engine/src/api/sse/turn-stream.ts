@@ -1,4 +1,4 @@
-import type { ConversationEvent, Cursor, ReaderEnd } from "../../ports.ts"
+import type { ConversationEvent, Cursor, ReaderEnd } from "../../live-ports.ts"
 import { FrameEncoder } from "../wire.ts"
 import type { EventStream } from "./event-stream.ts"
 import type { TurnAudience } from "./turn-reader.ts"

@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http"
 import { ChatError } from "../../core/errors.ts"
 import type { Message } from "../../domain.ts"
-import type { ConversationEvent, ReaderEnd } from "../../ports.ts"
+import type { ConversationEvent, ReaderEnd } from "../../live-ports.ts"
 import type { LongAnswer } from "./long-answers.ts"
 import type { TurnAudience } from "./turn-reader.ts"
 

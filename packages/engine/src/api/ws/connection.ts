@@ -1,5 +1,6 @@
 import { closeCodes } from "@grizz/protocol/constants"
-import type { ReaderEnd, TokenVerifier } from "../../ports.ts"
+import type { ReaderEnd } from "../../live-ports.ts"
+import type { TokenVerifier } from "../../ports.ts"
 import type { ChatService } from "../../services/chat-service.ts"
 import type { ReaderSink } from "../../services/conversation-reader.ts"
 import type { Session, SessionHolder } from "../session.ts"

@@ -1,5 +1,5 @@
 import { messageContent } from "@grizz/protocol"
-import type { ConversationEvent, Cursor, ReaderEnd } from "../../ports.ts"
+import type { ConversationEvent, Cursor, ReaderEnd } from "../../live-ports.ts"
 import type { Beginning } from "../../services/conversation-reader.ts"
 import { publicError } from "../problems.ts"
 import { replyError } from "../wire.ts"

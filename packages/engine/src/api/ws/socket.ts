@@ -1,7 +1,7 @@
 import { closeCodes, limits, SUBPROTOCOL } from "@grizz/protocol/constants"
 import type { Duplex } from "node:stream"
 import type { WebSocket } from "ws"
-import type { Following } from "../../ports.ts"
+import type { Following } from "../../live-ports.ts"
 import type { Session } from "../session.ts"
 import { textFrame } from "./text-frame.ts"
 

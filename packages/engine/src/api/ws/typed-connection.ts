@@ -1,7 +1,7 @@
 import { type ClientFrame, clientFrame, closeCodes } from "@grizz/protocol"
 import * as z from "zod"
 import { ChatError } from "../../core/errors.ts"
-import type { ConversationEvent, Cursor, ReaderEnd } from "../../ports.ts"
+import type { ConversationEvent, Cursor, ReaderEnd } from "../../live-ports.ts"
 import type { Beginning } from "../../services/conversation-reader.ts"
 import { publicError } from "../problems.ts"
 import type { Session } from "../session.ts"
