@@ -12,12 +12,12 @@ import { SocketServer } from "./api/ws/socket-server.ts"
 import { type DevelopmentSignIn, developmentSignIn } from "./auth/development.ts"
 import { readDevelopmentSecret } from "./auth/development-secret.ts"
 import { supabaseVerifier } from "./auth/supabase-verifier.ts"
+import { Background } from "./background.ts"
 import { type Clock, systemClock } from "./core/clock.ts"
 import type { AuthConfig, Config, DatabaseConfig, LlmConfig } from "./core/config.ts"
 import { ChatError } from "./core/errors.ts"
 import { newId } from "./core/ids.ts"
 import type { Logger } from "./core/logger.ts"
-import { within } from "./core/within.ts"
 import type { Database } from "./db/database.ts"
 import { openEmbeddedDatabase } from "./db/embedded-database.ts"
 import { PostgresDatabase } from "./db/postgres-database.ts"
@@ -58,12 +58,6 @@ export interface SignIn {
   development: DevelopmentSignIn | null
 }
 
-/**
- * How often leases are renewed, texts saved, and replies without a living owner looked for, in ms. A stop that another
- * node was asked for comes with it, and must reach the model's provider within a second.
- */
-const heartbeatMs = 800
-
 /** How long a reply stays its owner's after the last heartbeat. */
 const leaseSeconds = 15
 
@@ -74,9 +68,8 @@ export interface DerivationTiming {
 }
 const usualDerivationTiming: DerivationTiming = { intervalMs: 30_000, quietSeconds: 300 }
 
-/** How often new messages are added to the index of words, and how many batches at once where there are many. */
+/** How often new messages are added to the index of words. */
 const usualIndexIntervalMs = 3000
-const indexBatchesMax = 10
 
 /** How long a reply waits for what is remembered. */
 const usualRecollectionMaxMs = 150
@@ -84,8 +77,8 @@ const usualRecollectionMaxMs = 150
 /** What one user may cost a day (UTC), and how long one call may take. */
 const derivation = { budget: { calls: 50, tokens: 250_000 }, timeoutMs: 120_000 }
 
-/** How often messages without a vector are looked for, how long one call may take, and how often indexes are seen to. */
-const embedding = { intervalMs: 3000, timeoutMs: 30_000, indexIntervalMs: 60_000 }
+/** How long one call for vectors may take, in ms. */
+const embeddingTimeoutMs = 30_000
 
 /** Where what is embedded keeps its data, under the folder the engine was started in. */
 const dataFolder = ".grizz"
@@ -165,7 +158,6 @@ export async function compose(
   const { embeddings } = stores
   const embedder = await openEmbedder(config.llm, stores)
   const find = embedder && findByMeaning({ embedder, embeddings, logger, now, maxMs: recollectionMaxMs })
-  const messageEmbedding = embedder && new MessageEmbedding({ embeddings, embedder, logger, owner, now })
   const agent = chatAgent({
     llm,
     persona: await loadPersona(personaFile ?? undefined),
@@ -186,7 +178,18 @@ export async function compose(
   const conversations = new ConversationService(stores.conversations, stores.messages, clock, (id, isCertain) =>
     chat.conversationDeleted(id, isCertain),
   )
-  const memoryDerivation = deriveMemories(config.llm, stores, logger, derivationTiming.quietSeconds)
+  const background = new Background({
+    runner,
+    sweep,
+    messageIndex: stores.messageIndex,
+    indexIntervalMs,
+    derivation: deriveMemories(config.llm, stores, logger, derivationTiming.quietSeconds),
+    derivationIntervalMs: derivationTiming.intervalMs,
+    embedding: embedder && new MessageEmbedding({ embeddings, embedder, logger, owner, now }),
+    // The embedded database has one connection, which the making of an index would hold for minutes.
+    vectorIndexes: embedder !== null && config.database.url !== null ? embeddings : null,
+    logger,
+  })
   let isDraining = false
   const checks = {
     database: { run: () => database.ping(), isOptional: false },
@@ -218,25 +221,11 @@ export async function compose(
   const app = await createHttpServer({ ...shared, development, checks, page: pageOf(config) })
   const sockets = new SocketServer({ ...shared, loopbackOnly: development !== null })
   sockets.attach(app.server)
-  let timer: NodeJS.Timeout | undefined
-  /** What runs beside the replies, and ends before they do. */
-  const background: NodeJS.Timeout[] = []
 
   return {
     async listen() {
       await app.listen({ host, port })
-      timer = every(heartbeatMs, () => beat(runner, sweep), logger)
-      background.push(every(indexIntervalMs, () => indexMessages(stores), logger))
-      if (memoryDerivation !== null) {
-        background.push(every(derivationTiming.intervalMs, () => memoryDerivation.sweep(), logger))
-      }
-      if (messageEmbedding !== null) {
-        background.push(every(embedding.intervalMs, () => messageEmbedding.sweep(), logger))
-        // The embedded database has one connection, which the making of an index would hold for minutes.
-        if (config.database.url !== null) {
-          background.push(every(embedding.indexIntervalMs, () => embeddings.tendIndex(), logger))
-        }
-      }
+      background.start()
       const bound = app.server.address()
       return typeof bound === "object" && bound !== null ? { host: bound.address, port: bound.port } : { host, port }
     },
@@ -244,13 +233,8 @@ export async function compose(
       isDraining = true
       sockets.drain()
       longAnswers.refuseNew()
-      background.forEach(clearInterval)
-      await Promise.all([
-        chat.drain(drainTimeoutMs),
-        within(drainTimeoutMs, memoryDerivation?.stop() ?? Promise.resolve()),
-        within(drainTimeoutMs, messageEmbedding?.stop() ?? Promise.resolve()),
-      ])
-      clearInterval(timer)
+      await Promise.all([chat.drain(drainTimeoutMs), background.drain(drainTimeoutMs)])
+      background.close()
       await Promise.all([sockets.close(), longAnswers.close()])
       expiry.close()
       await app.close()
@@ -280,7 +264,7 @@ async function openEmbedder(
   if (endpoint === null || model === null) return null
   // A node comes up without its database; then this is told by trying.
   const isInUse = await embeddings.isInUse(model).catch(() => true)
-  return isInUse ? openaiEmbedder({ ...endpoint, model, timeoutMs: embedding.timeoutMs }) : null
+  return isInUse ? openaiEmbedder({ ...endpoint, model, timeoutMs: embeddingTimeoutMs }) : null
 }
 
 /** Without Redis a node serves on, from the database. */
@@ -290,27 +274,6 @@ async function redisCheck({ trouble }: LiveReplyLog): Promise<void> {
       "unavailable",
       "Redis does not answer, or does not store: readers on other nodes are served from the database.",
     )
-}
-
-async function beat(runner: ReplyRunner, sweep: ReplySweep): Promise<void> {
-  await runner.heartbeat()
-  await sweep.sweep()
-}
-
-async function indexMessages({ messageIndex }: Stores): Promise<void> {
-  for (let batches = 0; batches < indexBatchesMax && (await messageIndex.indexNext()); batches++);
-}
-
-/** Runs the task on a timer, never twice at once; a failure is logged, and the next time is another try. */
-function every(intervalMs: number, task: () => Promise<unknown>, logger: Logger): NodeJS.Timeout {
-  let isRunning = false
-  return setInterval(() => {
-    if (isRunning) return
-    isRunning = true
-    task()
-      .catch((error: unknown) => logger.warn({ err: error }, "background task failed"))
-      .finally(() => (isRunning = false))
-  }, intervalMs)
 }
 
 function pageOf({ auth, llm }: Config): Parameters<typeof createHttpServer>[0]["page"] {

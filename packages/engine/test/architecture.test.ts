@@ -31,7 +31,7 @@ const roomRules: Record<string, readonly string[]> = {
   chat: [],
 }
 /** These see every room. */
-const hallways = new Set(["main", "compose", "doctor", "explain", "shutdown", "worker", "workers"])
+const hallways = new Set(["main", "compose", "background", "doctor", "explain", "shutdown", "worker", "workers"])
 
 const imports = /(?:\bfrom|\bimport)\s*\(?\s*"([^"]+)"/g
 
