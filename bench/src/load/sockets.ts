@@ -1,8 +1,11 @@
 import type { ConnectOptions, Server } from "../servers/server.ts"
+import { newTalker, type User } from "../servers/sign-in.ts"
 import type { ChatSocket } from "./chat-socket.ts"
 
 /** Upgrades that are under way at once. */
 const connectBatch = 50
+/** A few connections, which are closed long before anything is measured. */
+const pausesAtOnce = 10
 
 /** So many clients, each of its own user; `options` are for the client with that number. */
 export async function connectAll(
@@ -15,6 +18,15 @@ export async function connectAll(
     sockets[number] = await server.connect(options(number))
   })
   return sockets
+}
+
+/** So many clients that take turns, each of its own user, without a memory. */
+export async function connectTalkers(server: Server, count: number): Promise<ChatSocket[]> {
+  const users: User[] = []
+  await inBatches(count, pausesAtOnce, async (number) => {
+    users[number] = await newTalker(server)
+  })
+  return connectAll(server, count, (number) => ({ user: users[number]! }))
 }
 
 export async function closeAll(sockets: readonly ChatSocket[]): Promise<void> {

@@ -7,7 +7,7 @@ export interface Filling {
   messages: number
 }
 
-/** Fills a new conversation as if it had been talked in; then does what autovacuum does some minutes later. */
+/** Fills a new conversation as if it had been talked in; then does what the engine and autovacuum do some minutes later. */
 export async function fillConversation(place: Place, { conversationId, userId, messages }: Filling): Promise<void> {
   const idOf = (position: string) => `md5('${conversationId}' || ${position})::uuid`
   const timeOf = "now() - interval '20 hours' + n * interval '50 milliseconds'"
@@ -25,8 +25,19 @@ export async function fillConversation(place: Place, { conversationId, userId, m
         ${timeOf}, ${timeOf}, ${timeOf}
       from generate_series(1, ${messages - 1}, 2) n`,
     "reset session_replication_role",
+    `update public.conversations set updated_at = now() where id = '${conversationId}'`,
+    // At once what the engine would do in batches, for as long as all the rounds last.
+    `do $$ begin
+      loop
+        perform grizz.index_messages(10000);
+        exit when exists (
+          select from grizz.message_terms t where t.conversation_id = '${conversationId}' and t.position = ${messages - 1}
+        );
+      end loop;
+    end $$`,
     "vacuum analyze public.messages",
     "vacuum analyze grizz.replies",
+    "vacuum analyze grizz.message_terms",
     "checkpoint",
   ])
 }

@@ -2,11 +2,10 @@ import type { Scenario } from "../bench.ts"
 import type { Outcome } from "../figures.ts"
 import type { ChatSocket } from "../load/chat-socket.ts"
 import { type Cost, costOf, type Rounds, takeTurns } from "../load/rounds.ts"
-import { closeAll, connectAll, inBatches } from "../load/sockets.ts"
+import { closeAll, connectAll, connectTalkers } from "../load/sockets.ts"
 import { countRoundTrips, type RoundTrips, runTurns } from "../load/turns.ts"
 import { mapValues, medians, series } from "../metrics.ts"
 import type { Server } from "../servers/server.ts"
-import { newUser, pauseMemory } from "../servers/sign-in.ts"
 import { startEngine, startServers } from "../servers/start-servers.ts"
 import { ratioOfRounds, round } from "../statistics.ts"
 
@@ -21,7 +20,7 @@ export const burst: Scenario = {
   needs: [],
   async run(bench, stack) {
     const { sizes, database, say } = bench
-    const { engine, all } = await startServers(stack, bench)
+    const { all } = await startServers(stack, bench)
     // The turn of a user whose memory is paused is what the others' is compared with: they have none.
     const recalling = sizes.isQuick ? [] : [await startEngine(stack, bench, { name: "recalling" })]
     const servers = [...all, ...recalling]
@@ -30,9 +29,8 @@ export const burst: Scenario = {
     const roundCount = 2 * sizes.rounds
     const clients = new Map<Server, ChatSocket[]>()
     for (const server of servers) {
-      const users = Array.from({ length: plan.sockets }, newUser)
-      if (server === engine) await inBatches(plan.sockets, 10, (number) => pauseMemory(server.baseUrl, users[number]!))
-      clients.set(server, await connectAll(server, plan.sockets, (number) => ({ user: users[number]! })))
+      const connect = recalling.includes(server) ? connectAll : connectTalkers
+      clients.set(server, await connect(server, plan.sockets))
     }
     const run = (server: Server, label: string, turns: number) =>
       runTurns(server.name, clients.get(server)!, label, { turns, tokens: plan.tokens })

@@ -4,7 +4,7 @@ import { WebSocket } from "ws"
 import type { Bench, Scenario } from "../bench.ts"
 import { HttpClient } from "../load/http.ts"
 import { takeTurns } from "../load/rounds.ts"
-import { connectAll } from "../load/sockets.ts"
+import { connectTalkers } from "../load/sockets.ts"
 import { type Ask, runStreams } from "../load/streams.ts"
 import { medians, pooled, series } from "../metrics.ts"
 import { type Flood, floodQuestion, floods as kinds } from "../model/flood.ts"
@@ -45,7 +45,7 @@ export const floods: Scenario = {
       [engine, askAgain(engine, bench)] as const,
       [relay, askOnce(relay, bench)] as const,
     ]) {
-      const readers = (await connectAll(server, streams)).map(
+      const readers = (await connectTalkers(server, streams)).map(
         (socket): Ask =>
           (asked) =>
             socket.ask(asked),

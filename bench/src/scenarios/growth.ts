@@ -5,7 +5,7 @@ import { runTurns } from "../load/turns.ts"
 import { fillConversation } from "../machine/fill.ts"
 import { medians, series } from "../metrics.ts"
 import type { Server } from "../servers/server.ts"
-import { newUser, pauseMemory } from "../servers/sign-in.ts"
+import { newTalker } from "../servers/sign-in.ts"
 import { startEngine } from "../servers/start-servers.ts"
 import { ratioOfRounds } from "../statistics.ts"
 
@@ -60,9 +60,7 @@ export const growth: Scenario = {
 }
 
 async function userWith({ say }: Bench, engine: Server, messages: number, name: string): Promise<History> {
-  const user = newUser()
-  // What recall costs grows with what is found, and has figures of its own.
-  await pauseMemory(engine.baseUrl, user)
+  const user = await newTalker(engine)
   const first = await engine.connect({ user })
   const { conversationId } = first.greeting
   await first.close()

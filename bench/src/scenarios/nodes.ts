@@ -4,14 +4,14 @@ import type { ScenarioFigures } from "../figures.ts"
 import type { ChatSocket } from "../load/chat-socket.ts"
 import { HttpClient } from "../load/http.ts"
 import { costOf, takeTurns } from "../load/rounds.ts"
-import { connectAll } from "../load/sockets.ts"
+import { connectTalkers } from "../load/sockets.ts"
 import type { Ask } from "../load/streams.ts"
 import { runTurns } from "../load/turns.ts"
 import { childrenOf, openSockets } from "../machine/process-cost.ts"
 import { type BenchRedis, startRedis } from "../machine/redis.ts"
 import { medians, series } from "../metrics.ts"
 import type { Server, Subject } from "../servers/server.ts"
-import { newUser } from "../servers/sign-in.ts"
+import { newTalker } from "../servers/sign-in.ts"
 import { startEngine } from "../servers/start-servers.ts"
 import { ratioOfRounds } from "../statistics.ts"
 import { figuresOf, pacedPlan, pacedRounds } from "./paced.ts"
@@ -78,13 +78,13 @@ async function measureTurns(bench: Bench, nodes: Nodes): Promise<ScenarioFigures
   const [sockets, turns] = [sizes.scaled(50), sizes.scaled(20)]
   const half = Math.ceil(sockets / 2)
   const subjects: (Subject & { sockets: ChatSocket[] })[] = [
-    { ...sumOf("no_redis", [alone]), sockets: await connectAll(alone, sockets) },
-    { ...sumOf("redis", [shared]), sockets: await connectAll(shared, sockets) },
+    { ...sumOf("no_redis", [alone]), sockets: await connectTalkers(alone, sockets) },
+    { ...sumOf("redis", [shared]), sockets: await connectTalkers(shared, sockets) },
     {
       ...sumOf("two", [first, second]),
-      sockets: [...(await connectAll(first, half)), ...(await connectAll(second, sockets - half))],
+      sockets: [...(await connectTalkers(first, half)), ...(await connectTalkers(second, sockets - half))],
     },
-    { ...sumOf("workers", [workers]), sockets: await connectAll(workers, sockets) },
+    { ...sumOf("workers", [workers]), sockets: await connectTalkers(workers, sockets) },
   ]
   expectSpread(workers, sockets)
   const run = (subject: (typeof subjects)[number], label: string, count: number) =>
@@ -150,7 +150,7 @@ async function measureTokens(bench: Bench, { redis, alone, shared, first, second
 
 /** A user whose messages go to one node, and who reads on another. */
 async function readerOf(client: HttpClient, writer: Server, reader: Server): Promise<Ask> {
-  const user = newUser()
+  const user = await newTalker(reader)
   const socket = await reader.connect({ user })
   const url = `${writer.baseUrl}/conversations/${socket.greeting.conversationId}/messages`
   return async (question) => {

@@ -1,7 +1,7 @@
 import type { Bench, Scenario } from "../bench.ts"
 import type { Outcome, ScenarioFigures } from "../figures.ts"
 import { type Rounds, takeTurns } from "../load/rounds.ts"
-import { connectAll } from "../load/sockets.ts"
+import { connectTalkers } from "../load/sockets.ts"
 import { type Ask, runStreams, type StreamsPlan, type StreamsRound } from "../load/streams.ts"
 import { medians, pooled, series } from "../metrics.ts"
 import type { Server, Subject } from "../servers/server.ts"
@@ -50,7 +50,7 @@ async function runPaced(bench: Bench, name: string, servers: Server[], sockets: 
   for (const server of servers) {
     clients.set(
       server,
-      (await connectAll(server, streams)).map((socket) => (question) => socket.ask(question)),
+      (await connectTalkers(server, streams)).map((socket) => (question) => socket.ask(question)),
     )
   }
   const plan = pacedPlan(bench)

@@ -1,6 +1,6 @@
 import type { Bench, Scenario } from "../bench.ts"
 import { type Cost, costOf } from "../load/rounds.ts"
-import { connectAll } from "../load/sockets.ts"
+import { connectTalkers } from "../load/sockets.ts"
 import { type Ask, runStreams, type StreamsPlan } from "../load/streams.ts"
 import { medians, series } from "../metrics.ts"
 import { question } from "../model/question.ts"
@@ -23,7 +23,7 @@ export const recovery: Scenario = {
     const heartbeat = await heartbeats(bench, stack, replies)
     say("recovery: paced turns")
     const engine = await startEngine(stack, bench)
-    const streams = (await connectAll(engine, replies)).map(
+    const streams = (await connectTalkers(engine, replies)).map(
       (socket): Ask =>
         (asked) =>
           socket.ask(asked),

@@ -1,7 +1,7 @@
 import type { Scenario } from "../bench.ts"
 import type { ChatSocket } from "../load/chat-socket.ts"
 import { takeTurns } from "../load/rounds.ts"
-import { connectAll } from "../load/sockets.ts"
+import { connectTalkers } from "../load/sockets.ts"
 import { type Ask, runStreams, type StreamsRound } from "../load/streams.ts"
 import { untilQuiet } from "../machine/until-quiet.ts"
 import { medians, pooled, series } from "../metrics.ts"
@@ -28,12 +28,12 @@ export const slow: Scenario = {
     const { sizes } = bench
     const server = await startEngine(stack, bench, { env: { DELTA_HOLD_MS: "0" } })
     const streams = sizes.scaled(200)
-    const readers = (await connectAll(server, streams)).map(
+    const readers = (await connectTalkers(server, streams)).map(
       (socket): Ask =>
         (asked) =>
           socket.ask(asked),
     )
-    const slowReaders = await connectAll(server, Math.max(1, Math.round(streams * slowShare)))
+    const slowReaders = await connectTalkers(server, Math.max(1, Math.round(streams * slowShare)))
     const plan = pacedPlan(bench)
     const run = (label: string) => runStreams(server, readers, bench, plan, label)
     bench.say("slow: warm-up")

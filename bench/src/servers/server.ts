@@ -35,6 +35,8 @@ export interface Server extends Subject {
   readonly baseUrl: string
   /** Null for a server without a database. */
   readonly place: Place | null
+  /** Whether it goes through what a user said earlier, unless they pause that. */
+  readonly remembers: boolean
   /** A client; of a user of its own, unless one is named. */
   connect(options?: ConnectOptions): Promise<ChatSocket>
   /** Memory when nothing happens, garbage collected. */
@@ -57,16 +59,26 @@ export interface ServerOptions {
   baseUrl: string
   place: Place | null
   wire: Wire
+  remembers?: boolean
   /** Its processes are all measured together. */
   isTree?: boolean
 }
 
-export function serverOf({ name, child, baseUrl, place, wire, isTree = false }: ServerOptions): Server {
+export function serverOf({
+  name,
+  child,
+  baseUrl,
+  place,
+  wire,
+  remembers = false,
+  isTree = false,
+}: ServerOptions): Server {
   return {
     name,
     pid: child.pid,
     baseUrl,
     place,
+    remembers,
     cpuMicros: () => (isTree ? treeCpuMicros(child.pid) : cpuMicros(child.pid)),
     connect({ user = newUser(), conversationId = "today", after, ...options } = {}) {
       const url = new URL(`/ws/chat/${conversationId}`, baseUrl.replace("http", "ws"))

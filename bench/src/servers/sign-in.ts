@@ -19,8 +19,17 @@ export function newUser(): User {
 
 const base64 = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url")
 
-/** A turn of this user is made without what was said before it. @throws Error where the engine refuses */
-export async function pauseMemory(baseUrl: string, { token }: User): Promise<void> {
+/**
+ * Whoever is to take turns: they are made without what was said in earlier ones, since what recall costs grows with what is
+ * found, and has figures of its own. @throws Error where the engine refuses
+ */
+export async function newTalker({ baseUrl, remembers }: { baseUrl: string; remembers: boolean }): Promise<User> {
+  const user = newUser()
+  if (remembers) await pauseMemory(baseUrl, user)
+  return user
+}
+
+async function pauseMemory(baseUrl: string, { token }: User): Promise<void> {
   const response = await fetch(`${baseUrl}/memories/settings`, {
     method: "PATCH",
     headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },

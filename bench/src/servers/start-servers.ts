@@ -59,7 +59,15 @@ export async function startEngine(
   const baseUrl = `http://127.0.0.1:${port}`
   // It says that it listens only in a log that is switched off here.
   await untilOk(child, `${baseUrl}/ready`)
-  const server = serverOf({ name, child, baseUrl, place, wire: engineWire, isTree: workers !== undefined })
+  const server = serverOf({
+    name,
+    child,
+    baseUrl,
+    place,
+    wire: engineWire,
+    remembers: true,
+    isTree: workers !== undefined,
+  })
   // Its first worker is ready; the others start after it, and are not idle until they serve.
   if (workers !== undefined) {
     while (childrenOf(child.pid).length < workers) await delay(50)
