@@ -50,9 +50,11 @@ export class DayWatch {
   look(): void {
     const { timezone, now, recheckMs } = this.#options
     if (this.#opened === null) return
+    // Read once: where midnight came between two readings, the next one would be waited for.
+    const atMs = now()
     if (this.#isSkewed) this.#after(Math.min(recheckMaxMs, recheckMs * 2 ** this.#rechecks++), () => void this.#ask())
-    else if (this.day() !== this.#opened.conv_day) this.#over()
-    else this.#after(Math.min(lookEveryMs, untilMidnightMs(now(), timezone())), () => this.look())
+    else if (localDay(atMs, timezone()) !== this.#opened.conv_day) this.#over()
+    else this.#after(Math.min(lookEveryMs, untilMidnightMs(atMs, timezone())), () => this.look())
   }
 
   /** By the device's clock the day would be over at once, again and again: the engine's counts. */

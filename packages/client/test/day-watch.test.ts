@@ -25,3 +25,20 @@ test("takes no clock for wrong because midnight came between the question and it
   await vi.advanceTimersByTimeAsync(10_000)
   expect(onOver).toHaveBeenCalledOnce()
 })
+
+test("is over at midnight also where it was looked for within the day's last millisecond", async () => {
+  let nowMs = Date.parse("2026-05-02T23:59:59.999Z")
+  const onOver = vi.fn()
+  const watch = new DayWatch({
+    timezone: () => "UTC",
+    // Time passes between any two readings.
+    now: () => nowMs++,
+    today: async () => opened,
+    recheckMs: 1000,
+    onOver,
+  })
+  watch.start(opened, "2026-05-02")
+  expect(onOver).not.toHaveBeenCalled()
+  await vi.advanceTimersByTimeAsync(1)
+  expect(onOver).toHaveBeenCalledOnce()
+})
