@@ -71,7 +71,7 @@ const usualDerivationTiming: DerivationTiming = { intervalMs: 30_000, quietSecon
 /** How often new messages are added to the index of words. */
 const usualIndexIntervalMs = 3000
 
-/** How long a reply waits for what is remembered. */
+/** How long a reply waits for what is remembered; a third of it for what is found by meaning, once the words are there. */
 const usualRecollectionMaxMs = 150
 
 /** What one user may cost a day (UTC), and how long one call may take. */
@@ -157,7 +157,8 @@ export async function compose(
   const now = () => performance.now()
   const { embeddings } = stores
   const embedder = await openEmbedder(config.llm, stores)
-  const find = embedder && findByMeaning({ embedder, embeddings, logger, now, maxMs: recollectionMaxMs })
+  const waits = { maxMs: recollectionMaxMs, afterWordsMaxMs: recollectionMaxMs / 3 }
+  const find = embedder && findByMeaning({ embedder, embeddings, logger, now, ...waits })
   const agent = chatAgent({
     llm,
     persona: await loadPersona(personaFile ?? undefined),

@@ -1,6 +1,6 @@
 import { ChatError } from "../core/errors.ts"
 import { pino } from "pino"
-import { beforeEach, expect, test } from "vitest"
+import { afterEach, beforeEach, expect, test, vi } from "vitest"
 import type { Embedder, EmbeddingStore } from "../memory-ports.ts"
 import { findByMeaning } from "./meaning.ts"
 
@@ -21,10 +21,12 @@ const silent = () => new Promise<never>(() => undefined)
 let embed: Embedder["embed"]
 let nearest: EmbeddingStore["nearest"]
 let asked: string[]
+let byWords: Promise<unknown>
 let nowMs: number
 let log: number[]
 
 beforeEach(() => {
+  byWords = Promise.resolve()
   embed = async () => [[0, 1]]
   nearest = async () => [near]
   asked = []
@@ -42,9 +44,36 @@ function start() {
     },
   }
   const embeddings = { nearest: (...given: Parameters<typeof nearest>) => nearest(...given) }
-  const find = findByMeaning({ embedder, embeddings, logger, now: () => nowMs, maxMs: 150 })
-  return (question: string, signal = never) => find(occasion, question, limits, signal)
+  const find = findByMeaning({ embedder, embeddings, logger, now: () => nowMs, maxMs: 150, afterWordsMaxMs: 50 })
+  return (question: string, signal = never) => find(occasion, question, limits, byWords, signal)
 }
+
+/** How long it takes until a silent model is not waited for any more, with the words found after so long. */
+async function waited(byWordsMs: number): Promise<number> {
+  vi.useFakeTimers()
+  embed = silent
+  byWords = new Promise<void>((resolve) => setTimeout(resolve, byWordsMs))
+  const startMs = Date.now()
+  const found = start()("honey?").then((quotes) => {
+    expect(quotes).toEqual([])
+    return Date.now() - startMs
+  })
+  await vi.runAllTimersAsync()
+  return found
+}
+afterEach(() => void vi.useRealTimers())
+
+test("is waited for 50 ms longer than the words, and 150 ms in all", async () => {
+  expect(await waited(0)).toBe(50)
+  expect(await waited(40)).toBe(90)
+  expect(await waited(140)).toBe(150)
+  expect(await waited(10_000)).toBe(150)
+})
+
+test("is there at once where it is faster than the words", async () => {
+  byWords = silent()
+  expect(await start()("honey?")).toEqual([near])
+})
 
 test("what is near to the question's vector is found", async () => {
   nearest = async (...given) => {

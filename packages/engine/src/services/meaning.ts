@@ -3,11 +3,15 @@ import { within } from "../core/within.ts"
 import type { Embedder, EmbeddingStore, FoundQuote, Occasion, QuoteLimits } from "../memory-ports.ts"
 import { isRefusal } from "./message-embedding.ts"
 
-/** What was said that is near to a question by meaning, nearest first; nothing when that is not known in time. Never rejects. */
+/**
+ * What was said that is near to a question by meaning, nearest first; nothing when that is not known in time. Never rejects.
+ * @param byWords what is looked for beside it, and is given without it when it is late
+ */
 export type FindByMeaning = (
   occasion: Occasion,
   question: string,
   limits: QuoteLimits,
+  byWords: Promise<unknown>,
   signal: AbortSignal,
 ) => Promise<FoundQuote[]>
 
@@ -17,8 +21,10 @@ export interface MeaningOptions {
   logger: Logger
   /** Monotonic, in ms. */
   now: () => number
-  /** How long both may take together; a third of it is the model's. */
+  /** From the beginning. */
   maxMs: number
+  /** From when what is found by words is there. */
+  afterWordsMaxMs: number
 }
 
 const questionLength = 2000
@@ -29,7 +35,8 @@ const pauseMs = 30_000
  * Finds by meaning, in a time that a reply can wait. After three misses in a row neither the model nor the database is asked
  * for a while, so that replies do not wait for what does not come; that is logged once, and so is the return.
  */
-export function findByMeaning({ embedder, embeddings, logger, now, maxMs }: MeaningOptions): FindByMeaning {
+export function findByMeaning(options: MeaningOptions): FindByMeaning {
+  const { embedder, embeddings, logger, now, maxMs, afterWordsMaxMs } = options
   const { model } = embedder
   let misses = 0
   let pausedUntilMs = Number.NEGATIVE_INFINITY
@@ -40,15 +47,21 @@ export function findByMeaning({ embedder, embeddings, logger, now, maxMs }: Mean
     if (misses === missesMax) logger.warn({ model, reason }, "replies are made without embeddings for now")
     pausedUntilMs = now() + pauseMs
   }
-  return async (occasion, question, limits, signal) => {
+  return async (occasion, question, limits, byWords, signal) => {
     if (now() < pausedUntilMs || question.trim() === "") return []
     const late = new AbortController()
-    const wanted = AbortSignal.any([signal, late.signal])
+    let who = "The embeddings model"
+    const find = async () => {
+      const asked = [question.slice(0, questionLength).toWellFormed()]
+      const [vector] = await embedder.embed(asked, AbortSignal.any([signal, late.signal]))
+      who = "The search by vectors"
+      near = await embeddings.nearest(occasion, { model, vector: vector! }, limits)
+    }
+    let near = null as FoundQuote[] | null
     try {
-      const asked = embedder.embed([question.slice(0, questionLength).toWellFormed()], wanted)
-      const [vector] = await inTime(maxMs / 3, asked, "The embeddings model")
-      const found = embeddings.nearest(occasion, { model, vector: vector! }, limits)
-      const near = await inTime((maxMs * 2) / 3, found, "The search by vectors")
+      const found = find()
+      await within(maxMs, Promise.race([found, byWords.then(() => within(afterWordsMaxMs, found))]))
+      if (near === null) throw new Error(`${who} was late.`)
       if (misses >= missesMax) logger.info({ model }, "replies are made with embeddings again")
       misses = 0
       return near
@@ -60,14 +73,4 @@ export function findByMeaning({ embedder, embeddings, logger, now, maxMs }: Mean
       late.abort()
     }
   }
-}
-
-async function inTime<T>(limitMs: number, task: Promise<T>, who: string): Promise<T> {
-  const done: T[] = []
-  await within(
-    limitMs,
-    task.then((result) => done.push(result)),
-  )
-  if (done.length === 0) throw new Error(`${who} did not answer within ${limitMs} ms.`)
-  return done[0]!
 }

@@ -1,5 +1,6 @@
 import { pino } from "pino"
 import { expect, test } from "vitest"
+import type { FindByMeaning } from "./meaning.ts"
 import { recollection } from "./recollection.ts"
 
 const memory = { id: "m", kind: "note", text: "Likes honey", since: "2026-01-01" } as const
@@ -83,4 +84,15 @@ test("a meaning that never comes takes nothing from what is found by words", asy
   const find = () => new Promise<never>(() => undefined)
   const recollect = recollection({ recollect: async () => remembered }, logger, { ...options, find })
   expect(await recollect(occasion, "honey?", never)).toEqual(remembered)
+})
+
+test("meaning is looked for from the beginning, and told of the words", async () => {
+  const words = Promise.withResolvers<typeof remembered>()
+  const find: FindByMeaning = async (_occasion, _question, _limits, byWords) => {
+    words.resolve(remembered)
+    expect(await byWords).toBe(remembered)
+    return [near]
+  }
+  const recollect = recollection({ recollect: () => words.promise }, logger, { ...options, find })
+  expect(await recollect(occasion, "honey?", never)).toEqual({ ...remembered, quotes: [quote, near] })
 })

@@ -35,9 +35,10 @@ export function recollection(
     const read = async () => {
       waiting.delete(read)
       underWay += 1
-      const near = find?.(occasion, question, limits, signal) ?? []
+      const byWords = store.recollect(occasion, limits)
+      const near = find?.(occasion, question, limits, byWords, signal) ?? []
       try {
-        const found = await store.recollect(occasion, limits)
+        const found = await byWords
         if (!isOver) remembered = found
         const quotes = fuseQuotes(found.quotes, await near)
         if (!isOver) remembered = { memories: found.memories, quotes }
