@@ -35,18 +35,27 @@ export interface SearchQuery {
 export interface RestCalls {
   /** Made on first use. `tz` is an IANA zone; UTC when left out. */
   "GET /conversations/today": { query?: { tz?: string | undefined }; answer: ConversationResource }
-  /** Newest first, by when something last happened in them; `cursor` takes the former page's `next_cursor`. */
-  "GET /conversations": { query?: PageQuery & { cursor?: string | null | undefined }; answer: ConversationPage }
+  /**
+   * Newest first, by when something last happened in them; `cursor` takes the former page's `next_cursor`, and `empty:
+   * false` leaves out those in which nothing was said.
+   */
+  "GET /conversations": {
+    query?: PageQuery & { cursor?: string | null | undefined; empty?: boolean }
+    answer: ConversationPage
+  }
   /** A conversation outside the calendar. */
   "POST /conversations": { body?: { title?: string | null }; answer: ConversationResource }
   "GET /conversations/{id}": { id: string; answer: ConversationResource }
   /** Null takes the title away. */
   "PATCH /conversations/{id}": { id: string; body: { title: string | null }; answer: ConversationResource }
   "DELETE /conversations/{id}": { id: string; answer: void }
-  /** Newest page first, each page in reading order; `before` takes the former page's `next_cursor`. */
+  /**
+   * The newest page, or the one before, by the former page's `next_cursor`, or the one with a message in its middle, by its
+   * id; in reading order.
+   */
   "GET /conversations/{id}/messages": {
     id: string
-    query?: PageQuery & { before?: string | null | undefined; superseded?: boolean }
+    query?: PageQuery & { before?: string | null | undefined; around?: string; superseded?: boolean }
     answer: MessagePage
   }
   /** Says something and waits for the end of the reply, whatever it is. The same call again joins the same reply. */

@@ -3,15 +3,20 @@ import type { Conversation, FoundMessage, Message, ReplyEnd, ReplyUsage, Running
 
 // Database -----------------------------------------------------------------------------------------------------------
 
+export interface ConversationPageRequest {
+  limit: number
+  /** The last row of the previous page. */
+  before?: { updatedAt: string; id: string } | undefined
+  /** Also those in which nothing was said; true when left out. */
+  empty?: boolean | undefined
+}
+
 export interface ConversationStore {
   /** The user's conversation of that day; made, race-free, when there is none. `day` is `YYYY-MM-DD`. */
   today(userId: string, day: string, timezone: string): Promise<Conversation>
   create(userId: string, title: string | null): Promise<Conversation>
-  /** Newest first by `(updatedAt, id)`; `before` is the last row of the previous page. */
-  list(
-    userId: string,
-    page: { limit: number; before?: { updatedAt: string; id: string } | undefined },
-  ): Promise<Conversation[]>
+  /** Newest first by `(updatedAt, id)`. */
+  list(userId: string, request: ConversationPageRequest): Promise<Conversation[]>
   /** Null also for someone else's. */
   find(userId: string, conversationId: string): Promise<Conversation | null>
   rename(userId: string, conversationId: string, title: string | null): Promise<Conversation | null>
@@ -26,9 +31,20 @@ export interface MessagePageRequest {
   superseded: boolean
 }
 
+export interface PageAroundRequest {
+  messageId: string
+  /** At most so many before the message. */
+  earlier: number
+  /** At most so many from the message on. */
+  later: number
+  superseded: boolean
+}
+
 export interface MessageStore {
   /** The newest page below `before`, ascending by position; null when the conversation is not the user's. */
   page(userId: string, conversationId: string, request: MessagePageRequest): Promise<Message[] | null>
+  /** What stands around a message, ascending; null when it is not in this conversation of the user. */
+  pageAround(userId: string, conversationId: string, request: PageAroundRequest): Promise<Message[] | null>
 }
 
 export interface SearchRequest {

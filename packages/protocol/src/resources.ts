@@ -48,12 +48,23 @@ export const messagePage = z
 export type MessagePage = z.infer<typeof messagePage>
 
 const pageLimit = z.coerce.number().int().min(1).max(limits.pageMax).default(limits.pageDefault)
-export const conversationPageQuery = z.strictObject({ limit: pageLimit, cursor: z.string().max(500).optional() })
-export const messagePageQuery = z.strictObject({
+export const conversationPageQuery = z.strictObject({
   limit: pageLimit,
-  before: z.string().max(500).optional(),
-  superseded: z.enum(["true", "false"]).optional(),
+  cursor: z.string().max(500).optional(),
+  /** `false` leaves out those in which nothing was said. */
+  empty: z.enum(["true", "false"]).optional(),
 })
+export const messagePageQuery = z
+  .strictObject({
+    limit: pageLimit,
+    before: z.string().max(500).optional(),
+    /** Id of the message that is to be in the page's middle. */
+    around: z.string().max(100).optional(),
+    superseded: z.enum(["true", "false"]).optional(),
+  })
+  .refine(({ before, around }) => before === undefined || around === undefined, {
+    error: "before and around: one of the two",
+  })
 export const todayQuery = z.strictObject({ tz: z.string().max(100).default("UTC") })
 
 const title = storableString.max(limits.titleMaxLength).nullable()

@@ -102,8 +102,8 @@ interface DayButtonProps {
 }
 
 function DayButton({ day, today, conversation, isCurrent, onChosen }: DayButtonProps) {
-  const isOpenable = conversation !== null || day === today
-  const isMarked = conversation !== null && hasWords(conversation)
+  const isMarked = conversation !== null
+  const isOpenable = isMarked || day === today
   const name = writtenDay(day, today)
   const open = () => {
     if (!isOpenable) return
@@ -145,11 +145,6 @@ function conversationsByDay(conversations: readonly ConversationResource[]): Map
   const byDay = new Map<string, ConversationResource>()
   for (const one of conversations) if (one.conv_day !== null) byDay.set(one.conv_day, one)
   return byDay
-}
-
-/** A day begins when it is opened; it is touched again by the first words. */
-function hasWords({ created_at, updated_at }: ConversationResource): boolean {
-  return updated_at !== created_at
 }
 
 /** Reads on in the list until it reaches back before the month that is shown. */

@@ -10,7 +10,7 @@ export interface Days {
   reload: () => void
 }
 
-/** The user's conversations, page by page. */
+/** The user's conversations in which something was said, page by page. */
 export function useDays(client: GrizzClient): Days {
   const [conversations, setConversations] = useState<readonly ConversationResource[]>([])
   const [status, setStatus] = useState<Days["status"]>("loading")
@@ -23,7 +23,8 @@ export function useDays(client: GrizzClient): Days {
       request.current?.abort()
       const { signal } = (request.current = new AbortController())
       try {
-        const page = await client.call("GET /conversations", { query: { cursor: after, limit: 200 }, signal })
+        const query = { cursor: after, limit: 200, empty: false }
+        const page = await client.call("GET /conversations", { query, signal })
         setConversations((held) => (after === null ? merged(page.data, held) : merged(held, page.data)))
         // What was read further back stays.
         setCursor((at) => (after === null && isRead.current ? at : page.next_cursor))

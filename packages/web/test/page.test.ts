@@ -4,7 +4,7 @@ import { composer, PageBrowser, phone, replies, say } from "./support/browser-pa
 import { findChromium } from "./support/chromium.ts"
 import { CutLine } from "./support/cut-line.ts"
 import { EngineProcess } from "./support/engine-process.ts"
-import { sayFromElsewhere } from "./support/other-device.ts"
+import { clientOf, sayFromElsewhere } from "./support/other-device.ts"
 import { ScriptedModel } from "./support/scripted-model.ts"
 
 const chromium = findChromium()
@@ -196,7 +196,10 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     await replies(before, "completed").waitFor()
     const page = await browser.visitAs(before, { timezoneId: "Pacific/Kiritimati" })
     await page.getByText("What is on your mind?").waitFor()
-    // From now on the new day is among the days, though nothing has been said in it.
+    // The new day has begun, and even has a name, though nothing has been said in it.
+    const client = await clientOf(page)
+    const { id } = await client.call("GET /conversations/today", { query: { tz: "Pacific/Kiritimati" } })
+    await client.call("PATCH /conversations/{id}", { id, body: { title: "Nothing yet" } })
     await page.reload()
     await page.getByRole("navigation", { name: "Your days" }).getByRole("link").nth(1).waitFor()
     const today = page.getByRole("gridcell", { selected: true }).getByRole("button")

@@ -1,5 +1,5 @@
 import type { Conversation } from "../domain.ts"
-import type { ConversationStore } from "../ports.ts"
+import type { ConversationPageRequest, ConversationStore } from "../ports.ts"
 import type { Database, Parameter, Statement } from "./database.ts"
 import { type ConversationRow, conversationColumns, toConversation } from "./rows.ts"
 
@@ -23,16 +23,23 @@ const insert: Statement = {
     returning ${conversationColumns}`,
 }
 
+/** Something was said in `c`, as its history tells. */
+const isSpokenIn = `exists (
+      select from public.messages m where m.conversation_id = c.id and m.role in ('user', 'assistant')
+    )`
+
 const listNewest: Statement = {
   name: "grizz_list_conversations",
-  text: `select ${conversationColumns} from public.conversations c where c.user_id = $1::uuid
+  text: `select ${conversationColumns} from public.conversations c
+    where c.user_id = $1::uuid and ($3::boolean or ${isSpokenIn})
     order by c.updated_at desc, c.id desc limit $2::integer`,
 }
 
 const listBefore: Statement = {
   name: "grizz_list_conversations_before",
   text: `select ${conversationColumns} from public.conversations c
-    where c.user_id = $1::uuid and (c.updated_at, c.id) < ($3::text::timestamptz, $4::uuid)
+    where c.user_id = $1::uuid and ($3::boolean or ${isSpokenIn})
+      and (c.updated_at, c.id) < ($4::text::timestamptz, $5::uuid)
     order by c.updated_at desc, c.id desc limit $2::integer`,
 }
 
@@ -80,13 +87,10 @@ export class PostgresConversationStore implements ConversationStore {
     return row
   }
 
-  async list(
-    userId: string,
-    { limit, before }: { limit: number; before?: { updatedAt: string; id: string } | undefined },
-  ): Promise<Conversation[]> {
+  async list(userId: string, { limit, before, empty = true }: ConversationPageRequest): Promise<Conversation[]> {
     const rows = await (before === undefined
-      ? this.#database.query<ConversationRow>(listNewest, [userId, limit])
-      : this.#database.query<ConversationRow>(listBefore, [userId, limit, before.updatedAt, before.id]))
+      ? this.#database.query<ConversationRow>(listNewest, [userId, limit, empty])
+      : this.#database.query<ConversationRow>(listBefore, [userId, limit, empty, before.updatedAt, before.id]))
     return rows.map(toConversation)
   }
 

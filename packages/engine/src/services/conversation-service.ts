@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts"
 import { ChatError } from "../core/errors.ts"
 import type { Conversation, Message } from "../domain.ts"
-import type { ConversationStore, MessageStore } from "../ports.ts"
+import type { ConversationPageRequest, ConversationStore, MessageStore } from "../ports.ts"
 import { localDay, parseTimezone } from "./local-day.ts"
 import { twice } from "./twice.ts"
 
@@ -46,8 +46,9 @@ export class ConversationService {
     return this.#conversations.create(userId, title)
   }
 
-  async list(userId: string, limit: number, before: ListPlace | undefined): Promise<Page<Conversation, ListPlace>> {
-    const rows = await this.#conversations.list(userId, { limit: limit + 1, before })
+  async list(userId: string, request: ConversationPageRequest): Promise<Page<Conversation, ListPlace>> {
+    const { limit } = request
+    const rows = await this.#conversations.list(userId, { ...request, limit: limit + 1 })
     const items = rows.slice(0, limit)
     const last = items.at(-1)
     return {
@@ -83,6 +84,20 @@ export class ConversationService {
     const rows = existing(await this.#messages.page(userId, conversationId, { ...request, limit: request.limit + 1 }))
     const items = rows.slice(-request.limit)
     return { items, next: rows.length > request.limit ? items[0]!.position : null }
+  }
+
+  /** At most so many messages, ascending, with the given one in their middle; fewer after it at the conversation's end. */
+  async historyAround(
+    userId: string,
+    conversationId: string,
+    { limit, ...request }: { messageId: string; limit: number; superseded: boolean },
+  ): Promise<Page<Message, number>> {
+    const earlier = Math.floor(limit / 2)
+    const around = { ...request, earlier, later: limit - earlier }
+    const items = await this.#messages.pageAround(userId, conversationId, around)
+    if (items === null) throw new ChatError("not_found", "There is no such message in this conversation.")
+    const first = items[0]?.position ?? 0
+    return { items, next: first > 0 ? first : null }
   }
 }
 

@@ -65,6 +65,20 @@ describe.each(databaseKinds)("conversation store on $name", (kind) => {
       expect(seen).toEqual(ids.toSorted().toReversed())
     })
 
+    test("the list leaves out on request, page by page, those in which nothing was said, also when they were renamed", async () => {
+      const spoken = await TestConversation.create(stores)
+      const { userId } = spoken
+      const another = await TestConversation.create(stores, userId)
+      const renamed = await stores.conversations.today(userId, "2026-11-30", "UTC")
+      await stores.conversations.rename(userId, renamed.id, "Nothing yet")
+      await spoken.start("hello")
+      await another.start("hello again")
+      const first = await stores.conversations.list(userId, { limit: 1, empty: false })
+      const second = await stores.conversations.list(userId, { limit: 9, empty: false, before: first[0] })
+      expect([...first, ...second].map(({ id }) => id)).toEqual([another.id, spoken.id])
+      expect(await stores.conversations.list(userId, { limit: 9 })).toHaveLength(3)
+    })
+
     test("a message brings its conversation to the front", async () => {
       const old = await TestConversation.create(stores)
       const recent = await stores.conversations.create(old.userId, null)
@@ -95,13 +109,15 @@ describe.each(databaseKinds)("conversation store on $name", (kind) => {
 
     test("another user's conversation is as absent as a missing one", async () => {
       const conversation = await TestConversation.create(stores)
-      await conversation.start("secret")
+      const { reply } = await conversation.start("secret")
       const stranger = newId()
       for (const id of [conversation.id, newId()]) {
         expect(await stores.conversations.find(stranger, id)).toBeNull()
         expect(await stores.conversations.rename(stranger, id, "mine")).toBeNull()
         expect(await stores.conversations.delete(stranger, id)).toBe(false)
         expect(await stores.messages.page(stranger, id, { limit: 5, superseded: true })).toBeNull()
+        const around = { messageId: reply.messageId, earlier: 5, later: 5, superseded: true }
+        expect(await stores.messages.pageAround(stranger, id, around)).toBeNull()
         expect(await stores.replies.view(stranger, id, null)).toBeNull()
         expect(await stores.replies.view(stranger, id, { message: -1, reply: -1 })).toBeNull()
       }

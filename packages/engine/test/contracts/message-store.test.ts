@@ -37,6 +37,23 @@ describe.each(databaseKinds)("history and view on $name", (kind) => {
       ])
     })
 
+    test("a page around a message has what stands before and after it, as far as there is anything, and no other's", async () => {
+      const conversation = await TestConversation.create(stores)
+      for (let turn = 0; turn < 5; turn += 1) await conversation.say(`q${turn}`, `a${turn}`)
+      const { userId, id } = conversation
+      const all = (await stores.messages.page(userId, id, { limit: 20, superseded: false }))!.map((one) => one.id)
+      const around = async (position: number, sizes: { earlier: number; later: number }) => {
+        const request = { messageId: all[position]!, superseded: false, ...sizes }
+        return (await stores.messages.pageAround(userId, id, request))?.map((message) => message.position)
+      }
+      expect(await around(5, { earlier: 2, later: 3 })).toEqual([3, 4, 5, 6, 7])
+      expect(await around(0, { earlier: 2, later: 2 })).toEqual([0, 1])
+      expect(await around(9, { earlier: 1, later: 5 })).toEqual([8, 9])
+      const other = await TestConversation.create(stores, userId)
+      const request = { messageId: all[0]!, earlier: 1, later: 1, superseded: false }
+      expect(await stores.messages.pageAround(userId, other.id, request)).toBeNull()
+    })
+
     test("an empty conversation has an empty page and an empty view", async () => {
       const conversation = await TestConversation.create(stores)
       expect(await conversation.history()).toEqual([])

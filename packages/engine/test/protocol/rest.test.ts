@@ -112,6 +112,22 @@ describeDatabases("REST", (database) => {
     expect(older.next_cursor).toBeNull()
   })
 
+  test("history is read around a message, and on from there", async () => {
+    const conversationId = await user.today()
+    await talk(conversationId, 4)
+    const path = `/conversations/${conversationId}/messages`
+    const { data } = (await user.request<MessagePage>("GET", path)).body
+    const page = messagePage.parse((await user.request("GET", `${path}?limit=3&around=${data[4]!.id}`)).body)
+    expect(page.data).toEqual(data.slice(3, 6))
+    const older = (await user.request<MessagePage>("GET", `${path}?before=${page.next_cursor}`)).body
+    expect(older).toEqual({ data: data.slice(0, 3), next_cursor: null })
+    const first = (await user.request<MessagePage>("GET", `${path}?around=${data[0]!.id}`)).body
+    expect(first).toEqual({ data, next_cursor: null })
+    for (const id of [crypto.randomUUID(), "nonsense", conversationId]) {
+      expect((await user.request("GET", `${path}?around=${id}`)).status).toBe(404)
+    }
+  })
+
   test("someone else's conversation is the same 404 as a missing and a malformed one, on every route", async () => {
     const { body } = await user.request<ConversationResource>("POST", "/conversations", { title: "mine" })
     const stranger = await engine.user()
@@ -145,6 +161,7 @@ describeDatabases("REST", (database) => {
     ["GET", "/conversations?limit=ten", undefined, /limit/],
     ["GET", "/conversations?limit=1.5", undefined, /limit/],
     ["GET", "/conversations?cursor=nonsense", undefined, /cursor/],
+    ["GET", "/conversations?empty=no", undefined, /empty/],
     [
       "GET",
       `/conversations?cursor=${Buffer.from("2026-01-01T00:00:00Z x").toString("base64url")}`,
@@ -165,13 +182,19 @@ describeDatabases("REST", (database) => {
     expect(body.detail).toMatch(detail)
   })
 
-  test.each(["limit=-1", "limit=0", "limit=500", "before=-1", "before=abc", "before=1e3", "superseded=maybe"])(
-    "history refuses %s",
-    async (query) => {
-      const { status } = await user.request("GET", `/conversations/${await user.today()}/messages?${query}`)
-      expect(status).toBe(400)
-    },
-  )
+  test.each([
+    "limit=-1",
+    "limit=0",
+    "limit=500",
+    "before=-1",
+    "before=abc",
+    "before=1e3",
+    "superseded=maybe",
+    "before=1&around=x",
+  ])("history refuses %s", async (query) => {
+    const { status } = await user.request("GET", `/conversations/${await user.today()}/messages?${query}`)
+    expect(status).toBe(400)
+  })
 
   test("broken JSON is a 400, a body too large a 413, an unknown path and method a 404, all as problems", async () => {
     const headers = { authorization: `Bearer ${user.token}`, "content-type": "application/json" }

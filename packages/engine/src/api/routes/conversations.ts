@@ -39,7 +39,11 @@ export function conversationRoutes(conversations: ConversationService, verifier:
       async ({ userId, query }) => {
         const place = query.cursor === undefined ? undefined : decodePlace(query.cursor)
         const before = place && { updatedAt: place.time, id: place.id }
-        const { items, next } = await conversations.list(userId, query.limit, before)
+        const { items, next } = await conversations.list(userId, {
+          limit: query.limit,
+          before,
+          empty: query.empty !== "false",
+        })
         const nextCursor = next === null ? null : encodePlace({ time: next.updatedAt, id: next.id })
         return { data: items.map(conversationResource), next_cursor: nextCursor }
       },

@@ -20,15 +20,17 @@ export function messageRoutes(
     const schema = {
       tags: ["Messages"],
       security: [{ bearer: [] }],
-      summary: "History: the newest page first, each page ascending by position",
+      summary: "History: the newest page, the one before a cursor, or the one around a message; ascending by position",
       params: z.object({ id: z.string() }),
       querystring: messagePageQuery,
       response: { 200: messagePage, "4xx": problem, "5xx": problem },
     }
     app.get("/conversations/:id/messages", { schema }, async ({ userId, params, query }) => {
-      const before = query.before === undefined ? undefined : parseBefore(query.before)
-      const request = { limit: query.limit, before, superseded: query.superseded === "true" }
-      const { items, next } = await conversations.history(userId, parseId(params.id, "conversation"), request)
+      const id = parseId(params.id, "conversation")
+      const request = { limit: query.limit, superseded: query.superseded === "true" }
+      const { items, next } = await (query.around === undefined
+        ? conversations.history(userId, id, { ...request, before: parseBefore(query.before) })
+        : conversations.historyAround(userId, id, { ...request, messageId: parseId(query.around, "message") }))
       return { data: items.map(messageResource), next_cursor: next === null ? null : String(next) }
     })
 
@@ -48,7 +50,8 @@ export function messageRoutes(
 }
 
 /** @throws ChatError `invalid_request` for what no page gave as its `next_cursor` */
-function parseBefore(cursor: string): number {
+function parseBefore(cursor: string | undefined): number | undefined {
+  if (cursor === undefined) return undefined
   if (!/^\d{1,9}$/.test(cursor)) {
     throw new ChatError("invalid_request", "before: must be the next_cursor of an earlier page.")
   }
