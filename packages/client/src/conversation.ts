@@ -173,9 +173,9 @@ export class Conversation {
     this.#queue.ask(replyId)
   }
 
-  /** Puts the page of messages before the first one into the state. @throws GrizzError */
-  loadEarlier({ signal }: RequestOptions = {}): Promise<void> {
-    return this.#earlier.load(signal)
+  /** Puts the page of messages before the first one, 50 where no `limit` (to 200) says so, into the state. @throws GrizzError */
+  loadEarlier({ signal, limit }: RequestOptions & { limit?: number } = {}): Promise<void> {
+    return this.#earlier.load(signal, limit)
   }
 
   /** Connects at once, also after the connection was given up or closed. The first use of a conversation does it too. */

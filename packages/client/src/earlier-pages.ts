@@ -29,21 +29,21 @@ export class EarlierPages {
   }
 
   /** One page; whoever asks while it is read waits for the same. @throws GrizzError; the signal's reason */
-  load(signal: AbortSignal | undefined): Promise<void> {
+  load(signal: AbortSignal | undefined, limit: number = pageDefault): Promise<void> {
     const loading = (this.#loading ??= {
       signal,
-      page: this.#load(signal).finally(() => {
+      page: this.#load(signal, limit).finally(() => {
         this.#loading = null
       }),
     })
     return loading.page.catch((error: unknown) => {
       // Whoever began it let go of it; this one did not.
-      if (loading.signal?.aborted === true && signal?.aborted !== true) return this.load(signal)
+      if (loading.signal?.aborted === true && signal?.aborted !== true) return this.load(signal, limit)
       throw error
     })
   }
 
-  async #load(signal: AbortSignal | undefined): Promise<void> {
+  async #load(signal: AbortSignal | undefined, count: number): Promise<void> {
     const { state, page, apply } = this.#options
     const { messages, hasEarlier } = state()
     if (!hasEarlier) return
@@ -51,10 +51,10 @@ export class EarlierPages {
     const changes = this.#changes
     // Without a page cursor yet, the newest page is asked for, long enough to reach beyond what is held.
     const held = before === null ? messages.length : 0
-    const limit = Math.min(pageMax, held + pageDefault)
+    const limit = Math.min(pageMax, held + count)
     const { data, next_cursor } = await page({ before, limit }, signal)
     // What was erased meanwhile may still be in the page.
-    if (changes !== this.#changes) return this.#load(signal)
+    if (changes !== this.#changes) return this.#load(signal, count)
     this.#before = next_cursor
     apply({ type: "earlier.loaded", messages: data, hasEarlier: next_cursor !== null })
   }

@@ -1,5 +1,6 @@
 import * as fc from "fast-check"
 import { expect, test } from "vitest"
+import { longAnswer } from "../test/fixtures/long-answer.ts"
 import { splitBlocks } from "./markdown-blocks.ts"
 
 const piece = fc.constantFrom(
@@ -31,6 +32,21 @@ test("a text that grows changes no block but its last two", () => {
     expect(after.slice(0, before.length)).toEqual(before)
   })
   fc.assert(property, { numRuns: 1_000 })
+})
+
+test("of an answer of 15,000 characters each piece makes no more be read anew than the longest block and its neighbour", () => {
+  const counts: number[] = []
+  let before: string[] = []
+  for (let length = 0; length < longAnswer.length; ) {
+    length += 12
+    const blocks = splitBlocks(longAnswer.slice(0, length))
+    const changed = blocks.filter((block, index) => block !== before[index])
+    counts.push(changed.join("").length)
+    before = blocks
+  }
+  const longest = Math.max(...splitBlocks(longAnswer).map((block) => block.length))
+  expect(longest).toBeLessThan(1_000)
+  expect(Math.max(...counts)).toBeLessThanOrEqual(longest * 2)
 })
 
 test.each([

@@ -4,17 +4,24 @@ import { useCallback, useState } from "react"
 export interface Earlier {
   status: "idle" | "loading" | "failed"
   load: () => void
+  /** As long a page as there is. */
+  loadFar: () => void
 }
 
 /** Reads a conversation back, a page at a time. */
 export function useEarlier(conversation: Conversation): Earlier {
   const [status, setStatus] = useState<Earlier["status"]>("idle")
-  const load = useCallback(() => {
-    setStatus("loading")
-    conversation.loadEarlier().then(
-      () => setStatus("idle"),
-      () => setStatus("failed"),
-    )
-  }, [conversation])
-  return { status, load }
+  const read = useCallback(
+    (limit: number) => {
+      setStatus("loading")
+      conversation.loadEarlier({ limit }).then(
+        () => setStatus("idle"),
+        () => setStatus("failed"),
+      )
+    },
+    [conversation],
+  )
+  const load = useCallback(() => read(50), [read])
+  const loadFar = useCallback(() => read(200), [read])
+  return { status, load, loadFar }
 }

@@ -35,7 +35,7 @@ export function useSoughtMessage({ addressed, rows, hasEarlier, earlier, list, o
       onFound()
       list.current?.scrollToIndex(place, { align: "center" })
       lead(Number.NaN, leadingFrames)
-    } else if (hasEarlier === true && earlier.status === "idle") earlier.load()
+    } else if (hasEarlier === true && earlier.status === "idle") earlier.loadFar()
   }, [messageId, place, hasEarlier, earlier, addressed, list, onFound])
   return messageId !== null && place === -1 && hasEarlier === false
 }
