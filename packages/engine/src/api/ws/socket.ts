@@ -48,7 +48,7 @@ export class Socket {
     this.#socket = socket
     this.#stream = stream
     // ws itself says why it closes (1009, 1007); cutting at once would lose that.
-    socket.on("error", () => this.#cutLater())
+    socket.on("error", () => this.#cutLater(closeTimeoutMs))
     socket.on("close", () => this.#closed())
     socket.on("pong", () => (this.#isAlive = true))
     socket.on("message", (data: Buffer, isBinary: boolean) => this.#receive(data, isBinary))
@@ -143,8 +143,8 @@ export class Socket {
     for (const task of this.#onClosed.splice(0)) task()
   }
 
-  #cutLater(): void {
-    setTimeout(() => this.#socket.terminate(), closeTimeoutMs).unref()
+  #cutLater(afterMs: number): void {
+    setTimeout(() => this.#socket.terminate(), afterMs).unref()
   }
 
   #awaitDrain(sinceMs: number): void {
@@ -159,9 +159,9 @@ export class Socket {
     }, drainCheckMs)
   }
 
-  /** A close frame would wait behind what the reader does not read, so the connection goes soon after. */
+  /** The close frame waits behind what was not read: whoever reads on within the patience hears why, else it is cut. */
   endSlowReader(): void {
     this.close(closeCodes.tooSlow, "too slow")
-    this.#cutLater()
+    this.#cutLater(limits.drainTimeoutMs)
   }
 }
