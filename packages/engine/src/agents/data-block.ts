@@ -34,7 +34,7 @@ export function dataLines<Item extends { id: string }>(
 
 /**
  * The lines as a message before the conversation, the ids of what is in it, and what it does not exceed in tokens; null when
- * there are none, or none fits. Chosen in the given order, up to the first that does not fit: so no more is counted than fits.
+ * there are none, or none fits. Chosen in the given order; one that does not fit is passed over, so that it keeps no other out.
  */
 export function dataBlock<Item extends { id: string }>(
   { block, lines }: DataLines<Item>,
@@ -45,8 +45,9 @@ export function dataBlock<Item extends { id: string }>(
   const chosen: typeof lines = []
   let tokens = countTokens(textOf(block, [])) + marginTokens
   for (const line of lines) {
-    const more = countTokens(line.text, maxTokens) + 1
-    if (tokens + more > maxTokens) break
+    // Of what does not fit no more is counted than what is left.
+    const more = countTokens(line.text, maxTokens - tokens) + 1
+    if (tokens + more > maxTokens) continue
     tokens += more
     chosen.push(line)
   }

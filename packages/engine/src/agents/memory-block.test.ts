@@ -38,6 +38,15 @@ test("what does not fit is left out, and nothing is a block of none", () => {
   expect(dataBlock(dataLines(memoryBlock, []), 1000, tokensAtMost)).toBeNull()
 })
 
+test("one that does not fit keeps none of the others out", () => {
+  const long = note("x".repeat(900))
+  const lines = dataLines(memoryBlock, [note("Likes honey"), long, note("Has a bear")])
+  const { used, message } = dataBlock(lines, 600, tokensAtMost)!
+  expect(used).toEqual(["Likes honey", "Has a bear"])
+  expect(message.content).not.toContain("xxx")
+  expect(dataBlock(dataLines(memoryBlock, [long]), 600, tokensAtMost)).toBeNull()
+})
+
 test("what surely fits is all in, also where tokens are bytes", () => {
   const many = Array.from({ length: 9 }, (_, index) => note(`Größe ${index} 🐻 <`))
   const least = Array.from({ length: 1500 }, (_, maxTokens) => maxTokens).find((max) =>
