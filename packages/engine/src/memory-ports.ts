@@ -121,7 +121,7 @@ export interface DerivationStore {
   schedule(quietSeconds: number): Promise<void>
   /** One that is due, or whose node is gone; null when there is none. */
   claim(claimId: string, leaseSeconds: number): Promise<DerivationJob | null>
-  /** The messages above a position, ascending, each cut to a length; of a superseded reply the text is empty. */
+  /** The messages above a position, ascending, each cut to a length; empty where superseded, or said during a pause. */
   transcript(
     job: DerivationJob,
     after: number,
@@ -133,7 +133,7 @@ export interface DerivationStore {
   spendTokens(userId: string, tokens: number): Promise<void>
   /**
    * How many were stored: none when the job is another node's by now or the user has paused; one is left out when a source
-   * of it was erased, or when it is known already.
+   * of it was erased. One that holds already in the same words gains the sources.
    */
   save(job: DerivationJob, memories: DerivedMemory[], version: string): Promise<number>
   /** Done up to a position; where more was said it is due again after so long. */
@@ -160,7 +160,7 @@ export interface QuestionVector {
 export interface EmbeddingStore {
   /** Whether that model is the one in use, and the database can hold vectors. */
   isInUse(model: string): Promise<boolean>
-  /** Null where another node is at it, or the model is another one by now. Texts are cut to `textLength`. */
+  /** Null where there is nothing to do, another node is at it, or the model is another one by now. Texts are cut to `textLength`. */
   claim(
     owner: string,
     model: string,

@@ -28,6 +28,11 @@ const record: Statement = {
   text: "insert into grizz.migrations (name, checksum) values ($1, $2)",
 }
 
+const rowSecurityDue: Statement = {
+  name: "grizz_row_security_due",
+  text: "select script from grizz.row_security_due() script",
+}
+
 const analyzeSql = "analyze public.conversations; analyze public.messages; analyze grizz.replies"
 
 const prepareSql = `create schema if not exists grizz;
@@ -49,11 +54,19 @@ export async function migrate(database: Database, folder: URL = migrationsFolder
     await session.script(prepareSql)
     const pending = await selectPending(session, migrations)
     for (const migration of pending) await apply(session, migration)
-    if (migrations.length > 0 && folder === migrationsFolder) await session.script("select grizz.apply_access()")
+    if (migrations.length > 0 && folder === migrationsFolder) {
+      await session.script("select grizz.apply_access()")
+      await guardRows(session)
+    }
     // An adopted or restored database has no statistics; until autovacuum comes by, every plan would be a guess.
     if (pending.length > 0 && folder === migrationsFolder) await session.script(analyzeSql)
     return pending.map(({ name }) => name)
   })
+}
+
+/** Row-level security for those of the engine's own tables that have none yet. */
+export async function guardRows(session: Session): Promise<void> {
+  for (const { script } of await session.query<{ script: string }>(rowSecurityDue)) await session.script(script)
 }
 
 /** Runs what changes the schema, while no other node does. */

@@ -14,7 +14,7 @@ const claim: Statement = {
 const readTranscript: Statement = {
   name: "grizz_read_transcript",
   text: `select m.id::text as id, m.position, m.role, case when (select r.superseded_by from grizz.replies r where r.id = m.id) is null
-        then left(m.content, $4::integer) else '' end as content,
+          and not grizz.was_paused($5::uuid, m.created_at) then left(m.content, $4::integer) else '' end as content,
       grizz.rfc3339(m.created_at) as created_at
     from public.messages m
     where m.conversation_id = $1::uuid and m.position > $2::integer
@@ -91,11 +91,11 @@ export class PostgresDerivationStore implements DerivationStore {
   }
 
   async transcript(
-    { conversationId }: DerivationJob,
+    { conversationId, userId }: DerivationJob,
     after: number,
     limits: { messages: number; messageLength: number },
   ): Promise<TranscriptLine[]> {
-    const parameters = [conversationId, after, limits.messages, limits.messageLength]
+    const parameters = [conversationId, after, limits.messages, limits.messageLength, userId]
     const rows = await this.#database.query<Omit<TranscriptLine, "createdAt"> & { created_at: string }>(
       readTranscript,
       parameters,

@@ -1,5 +1,5 @@
 import type { Database, Statement } from "./database.ts"
-import { oneAtATime } from "./migrate.ts"
+import { guardRows, oneAtATime } from "./migrate.ts"
 import { PostgresEmbeddingStore } from "./postgres-embedding-store.ts"
 
 const make: Statement = { name: "grizz_make_vectors", text: "select grizz.make_vectors() as obstacle" }
@@ -14,7 +14,9 @@ export async function prepareVectors(database: Database, model: string): Promise
   return oneAtATime(database, async (session) => {
     const [row] = await session.query<{ obstacle: string | null }>(make)
     const { obstacle } = row!
-    if (obstacle === null) await session.query(use, [model])
-    return obstacle
+    if (obstacle !== null) return obstacle
+    await guardRows(session)
+    await session.query(use, [model])
+    return null
   })
 }

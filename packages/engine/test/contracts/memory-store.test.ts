@@ -179,7 +179,7 @@ describeDatabases("memory store", (database) => {
     await stores.memories.setPaused(one, true)
     await stores.memories.setPaused(one, true)
     expect([await stores.memories.isPaused(one), await stores.memories.isPaused(other)]).toEqual([true, false])
-    await stores.memories.setPaused(one, false)
+    for (const isPaused of [false, true, false, true, false]) await stores.memories.setPaused(one, isPaused)
     expect(await stores.memories.isPaused(one)).toBe(false)
   })
 })

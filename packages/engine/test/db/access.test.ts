@@ -132,6 +132,34 @@ describe.each(databaseKinds)("other clients of $name", (kind) => {
       },
     )
 
+    test("whoever is granted the engine's tables by mistake sees no row of them, and writes none", async () => {
+      await stores.memories.addNote(mine.userId, { id: newId(), text: "Likes honey", isPinned: false })
+      await stores.memories.setPaused(theirs.userId, true)
+      await stores.memories.setPaused(theirs.userId, false)
+      while (await stores.messageIndex.indexNext());
+      await opened.database.session((session) =>
+        session.script(
+          "grant usage on schema grizz to authenticated; grant all on all tables in schema grizz to authenticated",
+        ),
+      )
+      const tables = await sql<{ name: string }>(
+        opened.database,
+        "select oid::regclass::text as name from pg_class where relnamespace = 'grizz'::regnamespace and relkind in ('r', 'p')",
+      )
+      const count = async (of: Pick<Session, "query">, name: string) =>
+        (await sql<{ count: number }>(of, `select count(*)::integer as count from ${name}`))[0]!.count
+      const filled: string[] = []
+      await as("authenticated", claimsOf(mine.userId), async (session) => {
+        for (const { name } of tables) expect(await count(session, name), name).toBe(0)
+        const write = `insert into grizz.memory_settings (user_id, is_paused) values ('${newId()}', true)`
+        await expect(session.script(write)).rejects.toThrow(/row-level security/)
+      })
+      for (const { name } of tables) if ((await count(opened.database, name)) > 0) filled.push(name)
+      const memory = ["memories", "memory_settings", "memory_pauses", "message_terms", "replies"]
+      expect(filled).toEqual(expect.arrayContaining(memory.map((name) => `grizz.${name}`)))
+      await migrate(opened.database)
+    })
+
     test("the role grizz_engine can do the engine's whole work", async () => {
       await as("grizz_engine", null, async (session) => {
         const outside = () => Promise.reject(new Error("not in this session"))
@@ -144,6 +172,17 @@ describe.each(databaseKinds)("other clients of $name", (kind) => {
         const words = [["works"]]
         const { found, matched } = await engine.search.find(conversation.userId, { words, limit: 5 })
         expect([found.map(({ message }) => message.content), matched]).toEqual([["it works"], ["works"]])
+        const note = { id: newId(), text: "Likes honey", isPinned: true }
+        await engine.memories.addNote(conversation.userId, note)
+        await engine.memories.setPaused(conversation.userId, true)
+        await engine.memories.setPaused(conversation.userId, false)
+        const occasion = { conversationId: conversation.id, position: 2, window: 1 }
+        const limits = { quotes: 5, quoteLength: 100, totalLength: 1000 }
+        expect(await engine.memories.recollect(occasion, limits)).toMatchObject({ memories: [{ id: note.id }] })
+        expect(await engine.memories.forget(conversation.userId, note.id)).toBe(true)
+        expect(await engine.messageIndex.indexNext()).toBe(false)
+        await engine.derivations.schedule(0)
+        expect(await engine.derivations.claim(newId(), 60)).not.toBeNull()
         expect(await engine.replies.lateConversations()).toEqual([])
         expect(await engine.replies.takeOver(conversation.id, "node-b", 10, 1)).toBeNull()
         expect(await engine.replies.view(theirs.userId, theirs.id, null)).toMatchObject({ newest: { message: 0 } })

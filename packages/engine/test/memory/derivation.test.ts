@@ -194,6 +194,40 @@ describeDatabases("derivation", (database) => {
     expect(dataOf(model.calls[0]).map(({ text }) => text)).toEqual(["no secret", "I see."])
   })
 
+  test("what was said while the memory was paused is not gone through later, however soon it goes on", async () => {
+    answer = facts(fact("x"))
+    const conversation = await TestConversation.create(stores)
+    await talk(conversation, "before")
+    await stores.memories.setPaused(conversation.userId, true)
+    await talk(conversation, "a secret")
+    await stores.memories.setPaused(conversation.userId, false)
+    await talk(conversation, "after")
+    await start().sweep()
+    expect(dataOf(model.calls[0]).map(({ text }) => text)).toEqual(["before", "I see.", "after", "I see."])
+  })
+
+  test("a fact that is said again in the very same words gains a source, and supersedes as a new one would", async () => {
+    answer = facts(fact("The user lives in Bern."), fact("The user lives in Biel."))
+    const conversation = await TestConversation.create(stores)
+    const derivation = start()
+    const first = await talk(conversation, "I live in Bern, or in Biel")
+    await derivation.sweep()
+    const known = await holding(conversation.userId)
+    const biel = known.findIndex(({ text }) => text.includes("Biel"))
+    answer = facts(fact("The user lives in Bern.", [1], biel + 1))
+    const again = await talk(conversation, "Yes, I live in Bern, not in Biel")
+    await derivation.sweep()
+    const [bern, ...others] = await holding(conversation.userId)
+    expect(others).toEqual([])
+    expect(bern).toMatchObject({ text: "The user lives in Bern.", id: known[1 - biel]!.id })
+    expect(bern!.sources.map(({ messageId }) => messageId)).toEqual([first, again])
+    expect(await stores.memories.list(conversation.userId, everything)).toContainEqual(
+      expect.objectContaining({ id: known[biel]!.id, supersededBy: bern!.id }),
+    )
+    await stores.replies.erase(conversation.userId, conversation.id, again)
+    expect(await holding(conversation.userId)).toMatchObject([{ id: known[biel]!.id }])
+  })
+
   test("a pause while the model is at work keeps its answer out", async () => {
     const conversation = await TestConversation.create(stores)
     await talk(conversation, "a secret")

@@ -228,15 +228,46 @@ for (const kind of kindsWithVectors) {
       expect(await withVector()).toHaveLength(3)
     })
 
-    test("while the memory is paused nothing is embedded, nor later what was said meanwhile", async () => {
+    test("while the memory is paused nothing is embedded, later only what was said before, also by another model", async () => {
       const userId = newId()
-      await stores.memories.setPaused(userId, true)
-      await talk(["We bought a puppy"], userId)
+      const conversation = await talk(["Before"], userId)
+      const setPaused = async (isPaused: boolean) => {
+        // A clock of milliseconds may stand behind the last microsecond that was given.
+        const isAhead = "select from public.messages where created_at >= clock_timestamp()"
+        while ((await sql(database, isAhead)).length > 0);
+        await stores.memories.setPaused(userId, isPaused)
+      }
+      await setPaused(true)
+      await conversation.say("Meanwhile", "I see.")
+      await index()
       await start().sweep()
-      await stores.memories.setPaused(userId, false)
       await start().sweep()
       expect(model.calls).toHaveLength(0)
-      expect(await withVector()).toEqual([])
+      await conversation.say("Also meanwhile", "I see.")
+      await setPaused(false)
+      await conversation.say("After", "Indeed.")
+      await index()
+      await start().sweep()
+      expect(await withVector()).toEqual(["Before", "I see.", "After", "Indeed."])
+      await use("large")
+      await start("large").sweep()
+      expect(await withVector()).toEqual(["Before", "I see.", "After", "Indeed."])
+      expect(model.calls.flatMap(textsOf).join()).not.toContain("eanwhile")
+    })
+
+    test("where there is nothing to do nothing is written", async () => {
+      await talk(["We bought a puppy"])
+      const paused = await talk(["We sold the car"])
+      await stores.memories.setPaused(paused.userId, true)
+      const embedding = start()
+      await embedding.sweep()
+      await embedding.sweep()
+      // Of a row that was only locked, too.
+      const row = () => sql(database, "select ctid::text, xmin::text, xmax::text from grizz.embedding_model")
+      const before = await row()
+      await embedding.sweep()
+      await start().sweep()
+      expect(await row()).toEqual(before)
     })
 
     test("one node at a time makes them; another takes over when its time is over", async () => {
