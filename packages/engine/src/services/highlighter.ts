@@ -26,8 +26,15 @@ export class Highlighter {
 
   /** Ascending, none within another or next to it. */
   of(text: string): Highlight[] {
-    const words = this.#words === null ? [] : [...text.matchAll(this.#words)].map(placeOf)
-    return merged([...words, ...this.#pairsIn(text)]).slice(0, maxHighlights)
+    return merged([...this.#wordsIn(text), ...this.#pairsIn(text)]).slice(0, maxHighlights)
+  }
+
+  #wordsIn(text: string): Highlight[] {
+    const places: Highlight[] = []
+    for (const match of this.#words === null ? [] : text.matchAll(this.#words)) {
+      if (places.push(placeOf(match)) === maxHighlights) break
+    }
+    return places
   }
 
   #pairsIn(text: string): Highlight[] {

@@ -6,6 +6,7 @@ test("a word comes in every case that it may be written in", () => {
     ["östersund", "Östersund", "ÖSTERSUND"],
     ["USA", "usa", "Usa"],
   ])
+  expect(queryWords("honey honey").map(([word]) => word)).toEqual(["honey"])
   expect(queryWords("東京 3.14")).toEqual([["東京"], ["3.14"]])
 })
 
