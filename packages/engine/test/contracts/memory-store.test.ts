@@ -154,6 +154,23 @@ describeDatabases("memory store", (database) => {
     expect(left).toMatchObject({ id: first.memoryId, supersededBy: null, validTo: null })
   })
 
+  test("what was corrected twice does not hold again when the message of the first correction is erased", async () => {
+    const first = await derivedFact(database(), stores, "Lives in Bern")
+    const second = await derivedFact(database(), stores, "Lives in Basel", first.userId)
+    const third = await derivedFact(database(), stores, "Lives in Chur", first.userId)
+    const supersede = "update grizz.memories set superseded_by = $2::uuid, valid_to = now() where id = $1::uuid"
+    await sql(database(), supersede, [first.memoryId, second.memoryId])
+    await sql(database(), supersede, [second.memoryId, third.memoryId])
+    await stores.replies.erase(second.userId, second.conversation.id, second.messageId)
+    const [now, old, ...others] = await stores.memories.list(first.userId, everything)
+    expect(others).toEqual([])
+    expect(now).toMatchObject({ id: third.memoryId, supersededBy: null })
+    expect(old).toMatchObject({ id: first.memoryId, supersededBy: third.memoryId, validTo: now!.validFrom })
+    await stores.replies.erase(third.userId, third.conversation.id, third.messageId)
+    const left = await stores.memories.list(first.userId, everything)
+    expect(left).toMatchObject([{ id: first.memoryId, supersededBy: null, validTo: null }])
+  })
+
   test("deleting a conversation forgets what was derived from it", async () => {
     const { userId, conversation } = await derivedFact(database(), stores, "Lives in Bern")
     const kept = await note(userId, "kept")
