@@ -46,6 +46,8 @@ export interface Remembered {
   memories: RememberedMemory[]
   /** Best first. */
   quotes: Quote[]
+  /** Calendar day `YYYY-MM-DD` on which the message was sent, in the conversation's zone; null where nothing is looked for. */
+  today: string | null
 }
 
 /** What is about to be answered. */
@@ -77,7 +79,7 @@ export interface MemoryStore {
    * For a prompt, of the conversation's user: the memories that hold, pinned, then the newest; and what was said before the
    * window, in any conversation, that goes with the message by its words, best first. Nothing while the memory is paused.
    */
-  recollect(occasion: Occasion, limits: QuoteLimits): Promise<{ memories: RememberedMemory[]; quotes: FoundQuote[] }>
+  recollect(occasion: Occasion, limits: QuoteLimits): Promise<Remembered & { quotes: FoundQuote[] }>
   isPaused(userId: string): Promise<boolean>
   setPaused(userId: string, isPaused: boolean): Promise<void>
 }
@@ -196,6 +198,8 @@ export interface ReplyOrigin {
   used: UsedContext | null
   /** The last messages of the conversation up to the answered one, ascending; that one is the last. */
   window: PromptMessage[]
+  /** Calendar day on which the answered message was sent, in the conversation's zone; null where that message is gone. */
+  today: string | null
   /** By id; those that are gone are not in it. */
   memories: Map<string, RememberedMemory>
   quotes: Map<string, Quote>

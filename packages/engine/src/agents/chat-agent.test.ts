@@ -40,7 +40,7 @@ function ask(
 ) {
   const pieces: string[] = []
   const prompts: UsedContext[] = []
-  const recollect = async () => ({ memories: [], quotes: [], ...remembered })
+  const recollect = async () => ({ memories: [], quotes: [], today: "2026-02-01", ...remembered })
   const answering = chatAgent({ llm, persona, contextTokens, recollect }).answer({
     conversationId: "a conversation",
     position: 2,
@@ -111,6 +111,7 @@ describe("the chat agent", () => {
     expect(system).toEqual({ role: "system", content: "You are P." })
     expect(memories!.content).toContain("<memories>")
     expect(block!.role).toBe("user")
+    expect(block!.content.split("\n")[0]).toContain("Today is 2026-02-01.")
     expect(block!.content.split("\n").slice(1)).toEqual([
       "<quotes>",
       '{"date":"2026-01-02","role":"user","text":"I got a dog"}',

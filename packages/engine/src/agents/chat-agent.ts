@@ -36,7 +36,7 @@ export interface ChatAgentOptions {
   recollect: Recollect
 }
 
-const nothing: Remembered = { memories: [], quotes: [] }
+const nothing: Remembered = { memories: [], quotes: [], today: null }
 
 export function chatAgent({ llm, persona, contextTokens, recollect }: ChatAgentOptions): ChatAgent {
   return {
@@ -46,7 +46,7 @@ export function chatAgent({ llm, persona, contextTokens, recollect }: ChatAgentO
       const remembered = recollects ? await recollect(occasion, question, signal) : nothing
       signal.throwIfAborted()
       const memoryLines = dataLines(memoryBlock, remembered.memories)
-      const quoteLines = dataLines(quoteBlock, remembered.quotes)
+      const quoteLines = dataLines(quoteBlock(remembered.today), remembered.quotes)
       // An upper bound serves as the count where it already fits: the usual case loads no tokenizer.
       const fits = surelyFitsAll(context, contextTokens, memoryLines, quoteLines)
       const countTokens = fits ? tokensAtMost : await loadTokenCounter()

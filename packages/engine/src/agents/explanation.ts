@@ -46,12 +46,12 @@ function memoriesPart({ used, memories }: ReplyOrigin, countTokens: CountTokens,
   return { name: "memories", items, notes, tokens: blockTokens(memoryBlock, left, countTokens) }
 }
 
-function quotesPart({ used, quotes }: ReplyOrigin, countTokens: CountTokens, of: Of): PromptPart {
+function quotesPart({ used, quotes, today }: ReplyOrigin, countTokens: CountTokens, of: Of): PromptPart {
   const ids = used?.quotes ?? []
   const left = ids.flatMap((id) => quotes.get(id) ?? [])
   const notes = used === null ? [unrecorded] : gone(ids.length - left.length, "message", "messages", "erased")
   const items = left.map((quote) => of(`${quote.role} ${quote.id}, ${quote.day}`, quotedText(quote)))
-  return { name: "quotes", items, notes, tokens: blockTokens(quoteBlock, left, countTokens) }
+  return { name: "quotes", items, notes, tokens: blockTokens(quoteBlock(today), left, countTokens) }
 }
 
 /** With its marks, and the form of its lines. */

@@ -1,12 +1,5 @@
 import type { Memory, MemoryKind, MemorySource } from "../domain.ts"
-import type {
-  FoundQuote,
-  MemoryPageRequest,
-  MemoryStore,
-  Occasion,
-  QuoteLimits,
-  RememberedMemory,
-} from "../memory-ports.ts"
+import type { FoundQuote, MemoryPageRequest, MemoryStore, Occasion, QuoteLimits, Remembered } from "../memory-ports.ts"
 import type { Database, Parameter, Statement } from "./database.ts"
 import { occasion } from "./occasion.ts"
 
@@ -100,7 +93,7 @@ const recollect: Statement = {
             u.user_id, a.content, $1::uuid, a.window_from, a.created_at, u.zone, $4::integer
           ) with ordinality r
         ) q where q.reached <= $6::integer
-      ) as quotes`,
+      ) as quotes, (select (a.created_at at time zone u.zone)::date::text from of_user u, asked a) as today`,
 }
 
 const readPause: Statement = {
@@ -156,10 +149,9 @@ export class PostgresMemoryStore implements MemoryStore {
   async recollect(
     { conversationId, position, window }: Occasion,
     limits: QuoteLimits,
-  ): Promise<{ memories: RememberedMemory[]; quotes: FoundQuote[] }> {
+  ): Promise<Remembered & { quotes: FoundQuote[] }> {
     const parameters = [conversationId, position, window, limits.quotes, limits.quoteLength, limits.totalLength]
-    type Row = { memories: RememberedMemory[]; quotes: FoundQuote[] }
-    const [row] = await this.#database.query<Row>(recollect, parameters)
+    const [row] = await this.#database.query<Remembered & { quotes: FoundQuote[] }>(recollect, parameters)
     return row!
   }
 

@@ -9,7 +9,9 @@ const findReply: Statement = {
   text: `select r.conversation_id::text as conversation_id, r.user_id::text as user_id, r.status, r.model, r.input_tokens,
       r.output_tokens, grizz.rfc3339(r.created_at) as created_at, coalesce(r.started_at, r.created_at)::text as started_at,
       coalesce((select m.position from public.messages m where m.id = r.message_id), r.position - 1) as until,
-      (select m.metadata -> 'context' from public.messages m where m.id = r.id) as used
+      (select m.metadata -> 'context' from public.messages m where m.id = r.id) as used,
+      (select (m.created_at at time zone grizz.known_zone(c.timezone))::date::text
+        from public.messages m join public.conversations c on c.id = m.conversation_id where m.id = r.message_id) as today
     from grizz.replies r where r.id = $1::uuid`,
 }
 
@@ -57,6 +59,7 @@ interface ReplyRow {
   started_at: string
   until: number
   used: UsedContext | null
+  today: string | null
 }
 
 interface MessageRow {
@@ -89,6 +92,7 @@ export class PostgresReplyOriginStore implements ReplyOriginStore {
       usage: toReplyUsage(reply),
       createdAt,
       used,
+      today: reply.today,
       window: window.map(toPromptMessage),
       memories: new Map(memories.map((memory) => [memory.id, memory])),
       quotes: new Map(quotes.map((quote) => [quote.id, quote])),

@@ -12,8 +12,8 @@ const quote = {
   createdAt: "2026-01-01T00:00:00Z",
   score: 1,
 } as const
-const remembered = { memories: [memory], quotes: [quote] }
-const nothing = { memories: [], quotes: [] }
+const remembered = { memories: [memory], quotes: [quote], today: "2026-02-01" }
+const nothing = { memories: [], quotes: [], today: null }
 const occasion = { conversationId: "id", position: 4, window: 3 }
 const options = { maxMs: 150, maxAtOnce: 2, find: null }
 const logger = pino({ level: "silent" })
@@ -77,7 +77,7 @@ const near = { ...quote, id: "n", text: "I like what bees make", score: 0.5 } as
 test("what is near by meaning is given beside what is found by words", async () => {
   const find = async () => [near]
   const recollect = recollection({ recollect: async () => remembered }, logger, { ...options, find })
-  expect(await recollect(occasion, "honey?", never)).toEqual({ memories: [memory], quotes: [quote, near] })
+  expect(await recollect(occasion, "honey?", never)).toEqual({ ...remembered, quotes: [quote, near] })
 })
 
 test("a meaning that never comes takes nothing from what is found by words", async () => {

@@ -29,7 +29,7 @@ export function recollection(
   let underWay = 0
   const waiting = new Set<() => Promise<void>>()
   return async (occasion, question, signal) => {
-    let remembered: Remembered = { memories: [], quotes: [] }
+    let remembered: Remembered = { memories: [], quotes: [], today: null }
     let isOver = false
     const done = Promise.withResolvers<void>()
     const read = async () => {
@@ -41,7 +41,7 @@ export function recollection(
         const found = await byWords
         if (!isOver) remembered = found
         const quotes = fuseQuotes(found.quotes, await near)
-        if (!isOver) remembered = { memories: found.memories, quotes }
+        if (!isOver) remembered = { ...found, quotes }
       } catch (error) {
         logger.warn({ err: error, conversation_id: occasion.conversationId }, "a reply is made without the memory")
       }

@@ -47,7 +47,12 @@ describeDatabases("what is recollected for a reply", (database) => {
     const now = await stores.conversations.today(userId, "2026-03-02", "Pacific/Kiritimati")
     const conversation = TestConversation.of(stores, userId, now.id)
     await index()
-    const { memories, quotes } = await recollect(await conversation.start("What is the badger called?"))
+    const job = await conversation.start("What is the badger called?")
+    await sql(database(), "update public.messages set created_at = '2026-03-02T12:00:00Z' where id = $1::uuid", [
+      job.message!.id,
+    ])
+    const { memories, quotes, today } = await recollect(job)
+    expect(today).toBe("2026-03-03")
     expect(memories).toMatchObject([{ kind: "note", text: "Likes honey" }])
     const quote = { day: "2026-03-02", createdAt: "2026-03-01T23:30:00.123456Z", score: expect.any(Number) }
     expect(quotes).toHaveLength(2)
@@ -122,7 +127,7 @@ describeDatabases("what is recollected for a reply", (database) => {
     const now = await TestConversation.create(stores, before.userId)
     const job = await now.start("badger?")
     await stores.replies.erase(now.userId, now.id, job.message!.id)
-    expect(await recollect(job)).toEqual({ memories: [], quotes: [] })
+    expect(await recollect(job)).toEqual({ memories: [], quotes: [], today: null })
   })
 
   test("is never another user's, whatever is said", async () => {

@@ -61,8 +61,9 @@ describeDatabases("what was said on another day", (database) => {
     await say(user, "It rains")
     const aside = await say(user, "It snows")
     await sleepOver(database(), user)
-    const { reply } = await say(user, "What is the badger called?")
+    const { reply, message } = await say(user, "What is the badger called?")
     expect(asked).toHaveLength(3)
+    expect(quotes()).toContain(`Today is ${message.created_at.slice(0, 10)}.`)
     const lines = quotes()!.split("\n").slice(2, -1)
     const day = new Date(Date.parse(before.message.created_at) - 86_400_000).toISOString().slice(0, 10)
     const line = { date: day, role: "user", text: "My badger is called Otto" }
