@@ -90,7 +90,7 @@ describe.skipIf(missing !== null).each([
     "positions, times and order are the database's, and away from midnight both nodes have the same today",
     async () => {
       const { wrong, right } = users()
-      const path = `/conversations/today?tz=${zoneAtNoon()}`
+      const path = `/conversations/today?tz=${encodeURIComponent(zoneAtNoon())}`
       const both = await Promise.all([wrong, right].map((user) => user.request<{ id: string }>("GET", path)))
       expect(both[0]!.body).toEqual(both[1]!.body)
       const { id: conversationId } = both[0]!.body
