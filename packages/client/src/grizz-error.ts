@@ -10,7 +10,7 @@ export class GrizzError extends Error {
   /** HTTP status or WebSocket close code; null when the engine was not reached or the SDK itself refused. */
   readonly status: number | null
 
-  constructor(code: GrizzErrorCode, message: string, options: { status?: number; cause?: unknown } = {}) {
+  constructor(code: GrizzErrorCode, message: string, options: { status?: number | null; cause?: unknown } = {}) {
     super(message, "cause" in options ? { cause: options.cause } : undefined)
     this.name = "GrizzError"
     this.code = code

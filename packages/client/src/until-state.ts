@@ -34,5 +34,6 @@ export function untilState(
 
 /** Why a conversation is closed. */
 export function closedError({ error }: ConnectionState): GrizzError {
-  return new GrizzError(error?.code ?? "network", error?.message ?? "The conversation was closed.")
+  const status = error instanceof GrizzError ? error.status : null
+  return new GrizzError(error?.code ?? "network", error?.message ?? "The conversation was closed.", { status })
 }

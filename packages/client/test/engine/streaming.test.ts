@@ -173,7 +173,7 @@ describe("a line", () => {
       for await (const event of conversation.events()) expect(event.type).not.toBe("ready")
     })
     await client.call("DELETE /conversations/{id}", { id })
-    for (const end of over) await expect(end).rejects.toMatchObject({ code: "not_found" })
+    for (const end of over) await expect(end).rejects.toMatchObject({ code: "not_found", status: 4404 })
   })
 
   test("shows an erased message to nobody any more", async () => {
