@@ -114,5 +114,12 @@ describe.skipIf(missingServer !== null)(
       },
       120_000,
     )
+
+    test("a page of the longest messages takes less than 100 ms, with its highlights", async () => {
+      const { items } = await find("honey lived")
+      expect(items).toHaveLength(20)
+      expect(items.map(({ highlights }) => highlights.length)).toEqual(items.map(() => 200))
+      expect(await bestMs(() => find("honey lived"))).toBeLessThan(100)
+    }, 120_000)
   },
 )
