@@ -4,8 +4,8 @@ import { globSync, readFileSync } from "node:fs"
 import { randomUUID } from "node:crypto"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
-import { describe, expect, inject, onTestFinished, test } from "vitest"
-import { missingServer, openServerDatabase } from "../support/database-kinds.ts"
+import { describe, expect, onTestFinished, test } from "vitest"
+import { missingServer, openServerDatabase, postgresUrl } from "../support/database-kinds.ts"
 import { sql } from "../support/database-sql.ts"
 import { freePort, GrizzProcess, program } from "../support/grizz-process.ts"
 import { Nodes } from "../support/nodes.ts"
@@ -42,7 +42,7 @@ describe.skipIf(missing !== null)(`the commands of docs/operations.md${missing ?
     const redis = await RedisServer.start()
     const other = await startPostgresServer()
     // As on Supabase, so that there are policies to restore.
-    const server = openServerDatabase(inject("postgresUrl")!)
+    const server = openServerDatabase(postgresUrl!)
     await server.session((session) => session.script(makeSupabaseRoles))
     await server.close()
     const nodes = await Nodes.create(function* () {

@@ -3,18 +3,17 @@ import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import { build, preview } from "vite"
-import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest"
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 import { startOfflineModel } from "../../src/llm/offline-model.ts"
 import { PageBrowser } from "../../../web/test/support/browser-page.ts"
 import { findChromium } from "../../../web/test/support/chromium.ts"
 import { freePort, GrizzProcess, type GrizzOptions } from "../support/grizz-process.ts"
-import { createServerDatabase } from "../support/database-kinds.ts"
+import { createServerDatabase, postgresUrl } from "../support/database-kinds.ts"
 import { findOlderNode } from "../support/older-node.ts"
 import { ScriptedModel } from "../support/scripted-model.ts"
 import { PublishedPackages } from "./published-packages.ts"
 
 const run = promisify(execFile)
-const postgresUrl = inject("postgresUrl")
 const bundled = `node-${process.platform}-${process.arch}`
 
 const chromium = findChromium()

@@ -23,7 +23,8 @@ export interface DatabaseKind {
   open(): Promise<OpenDatabase>
 }
 
-const postgresUrl = inject("postgresUrl")
+/** Of this worker's server; null where there are no binaries. */
+export const postgresUrl = inject("postgresUrls")[Number(process.env["VITEST_POOL_ID"]) - 1] ?? null
 /** Why there is no server, in the words that a skipped suite shows. */
 export const missingServer = postgresUrl === null ? "no postgres binary found" : null
 
@@ -52,7 +53,7 @@ export const databaseKinds: DatabaseKind[] = [embedded, server]
 /** For a suite to which either is the same: the server, or what is embedded where there is none. */
 export const oneDatabaseKind: DatabaseKind = missingServer === null ? server : embedded
 
-/** A fresh, empty database on the run's server. */
+/** A fresh, empty database on this worker's server. */
 export async function createServerDatabase(): Promise<{ url: string; name: string; drop: () => Promise<void> }> {
   if (postgresUrl === null) throw new Error("no postgres binary found")
   const name = `grizz_${randomBytes(6).toString("hex")}`

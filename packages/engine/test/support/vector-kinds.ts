@@ -1,6 +1,5 @@
 import { Client } from "pg"
-import { inject } from "vitest"
-import { type DatabaseKind, databaseKinds } from "./database-kinds.ts"
+import { type DatabaseKind, databaseKinds, postgresUrl } from "./database-kinds.ts"
 
 async function hasPgvector(url: string): Promise<boolean> {
   const client = new Client(url)
@@ -13,7 +12,6 @@ async function hasPgvector(url: string): Promise<boolean> {
 }
 
 const [embedded, server] = databaseKinds as [DatabaseKind, DatabaseKind]
-const postgresUrl = inject("postgresUrl")
 const serverHasIt = postgresUrl !== null && (await hasPgvector(postgresUrl))
 
 /** The databases here that can hold vectors: the embedded one always can. */
