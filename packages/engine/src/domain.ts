@@ -86,7 +86,9 @@ export interface Memory {
   isPinned: boolean
   /** Of a summary: the user's calendar day, `YYYY-MM-DD`. */
   day: string | null
-  /** In order of time; none for a note. */
+  /** How many there are; none for a note. */
+  sourceCount: number
+  /** The first 20 of them, in order of time. */
   sources: MemorySource[]
   validFrom: string
   /** Null while it holds. */

@@ -14,6 +14,7 @@ export interface RememberedMemory {
   id: string
   kind: MemoryKind
   text: string
+  isPinned: boolean
   /** Calendar day `YYYY-MM-DD` in UTC from which on it holds; a summary's own day. */
   since: string
 }

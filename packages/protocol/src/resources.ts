@@ -101,7 +101,9 @@ export const memoryResource = z
     pinned: z.boolean(),
     /** Of a summary: the user's calendar day. */
     day: z.iso.date().nullable(),
-    /** The messages it was derived from, in order of time; none for a note. */
+    /** How many messages it was derived from; none for a note. */
+    source_count: z.int().min(0),
+    /** The first 20 of them, in order of time. */
     sources: z.array(
       z.object({ message_id: uuid, conversation_id: uuid, role: z.enum(["user", "assistant"]), created_at: timestamp }),
     ),

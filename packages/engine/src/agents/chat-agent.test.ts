@@ -64,14 +64,14 @@ describe("the chat agent", () => {
 
   test("asks no memory that has nothing to say", async () => {
     const llm = recording()
-    const memory = { id: "m", kind: "fact", text: "Has a dog", since: "2026-01-01" } as const
+    const memory = { id: "m", kind: "fact", isPinned: false, text: "Has a dog", since: "2026-01-01" } as const
     await ask(llm, 8000, undefined, { memories: [memory] }, false).answering
     expect(llm.asked).toEqual([[{ role: "system", content: "You are P." }, ...context]])
   })
 
   test("what is remembered comes after the persona, and before the conversation", async () => {
     const llm = recording()
-    const memory = { id: "m", kind: "fact", text: "Has a dog", since: "2026-01-01" } as const
+    const memory = { id: "m", kind: "fact", isPinned: false, text: "Has a dog", since: "2026-01-01" } as const
     const { prompts, answering } = ask(llm, 8000, undefined, { memories: [memory] })
     await answering
     const [system, block, ...rest] = llm.asked[0]!
@@ -87,6 +87,7 @@ describe("the chat agent", () => {
     const memories = Array.from({ length: 60 }, (_, index) => ({
       id: `m${index}`,
       kind: "fact" as const,
+      isPinned: false,
       text: `Fact ${index}. ${"honey ".repeat(80)}`,
       since: "2026-01-01",
     }))
@@ -103,7 +104,7 @@ describe("the chat agent", () => {
 
   test("what was said before comes after what is remembered, and before the conversation", async () => {
     const llm = recording()
-    const memory = { id: "m", kind: "fact", text: "Has a dog", since: "2026-01-01" } as const
+    const memory = { id: "m", kind: "fact", isPinned: false, text: "Has a dog", since: "2026-01-01" } as const
     const quotes = [quote("His name is Otto", "2026-01-03"), quote("I got a dog", "2026-01-02")]
     const { prompts, answering } = ask(llm, 8000, undefined, { memories: [memory], quotes })
     await answering
@@ -146,6 +147,7 @@ describe("the chat agent", () => {
           memories: memories.map((text, index) => ({
             id: `${index}`,
             kind: "note" as const,
+            isPinned: false,
             text,
             since: "2026-01-01",
           })),

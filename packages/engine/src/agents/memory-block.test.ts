@@ -4,12 +4,20 @@ import { dataBlock, dataLines, surelyFit } from "./data-block.ts"
 import { memoryBlock } from "./memory-block.ts"
 import { tokensAtMost } from "./token-count.ts"
 
-const note = (text: string): RememberedMemory => ({ id: text, kind: "note", text, since: "2026-01-01" })
+let made = 0
+const note = (text: string): RememberedMemory => ({
+  id: `${1000 + made++}`,
+  kind: "note",
+  isPinned: false,
+  text,
+  since: "2026-01-01",
+})
 
 test("memories are lines of data between two marks, never in the system role", () => {
-  const block = dataBlock(dataLines(memoryBlock, [note("Likes honey"), note("Has a bear")]), 1000, tokensAtMost)
+  const notes = [note("Likes honey"), note("Has a bear")]
+  const block = dataBlock(dataLines(memoryBlock, notes), 1000, tokensAtMost)
   expect(block?.message.role).toBe("user")
-  expect(block?.used).toEqual(["Likes honey", "Has a bear"])
+  expect(block?.used).toEqual(notes.map(({ id }) => id))
   expect(block?.message.content.split("\n").slice(1)).toEqual([
     "<memories>",
     '{"kind":"note","since":"2026-01-01","text":"Likes honey"}',
@@ -32,7 +40,7 @@ test("what does not fit is left out, and nothing is a block of none", () => {
   expect(tokensAtMost(message.content)).toBeLessThanOrEqual(600)
   expect(used).toEqual(many.slice(0, used.length).map(({ id }) => id))
   expect(message.content).toContain("note 0")
-  expect(message.content).toContain(used.at(-1))
+  expect(message.content).toContain(`note ${used.length - 1}`)
   expect(message.content).not.toContain("note 199")
   expect(dataBlock(dataLines(memoryBlock, many), 20, tokensAtMost)).toBeNull()
   expect(dataBlock(dataLines(memoryBlock, []), 1000, tokensAtMost)).toBeNull()
@@ -40,11 +48,22 @@ test("what does not fit is left out, and nothing is a block of none", () => {
 
 test("one that does not fit keeps none of the others out", () => {
   const long = note("x".repeat(900))
-  const lines = dataLines(memoryBlock, [note("Likes honey"), long, note("Has a bear")])
-  const { used, message } = dataBlock(lines, 600, tokensAtMost)!
-  expect(used).toEqual(["Likes honey", "Has a bear"])
+  const [honey, bear] = [note("Likes honey"), note("Has a bear")]
+  const { used, message } = dataBlock(dataLines(memoryBlock, [honey, long, bear]), 600, tokensAtMost)!
+  expect(used).toEqual([honey.id, bear.id])
   expect(message.content).not.toContain("xxx")
   expect(dataBlock(dataLines(memoryBlock, [long]), 600, tokensAtMost)).toBeNull()
+})
+
+test("the best are chosen, and stand in an order that a longer memory keeps", () => {
+  const [older, newer] = [note("Likes honey"), note("Has a bear")]
+  const pinned = { ...note("Says du"), isPinned: true }
+  const summary = { ...note("We sang."), id: "0000", kind: "summary" as const }
+  const all = [pinned, summary, newer, older]
+  const lines = dataLines(memoryBlock, all)
+  const { used, tokens } = dataBlock(lines, 1000, tokensAtMost)!
+  expect(used).toEqual([pinned, older, newer, summary].map(({ id }) => id))
+  expect(dataBlock(lines, tokens - 1, tokensAtMost)!.used).toEqual([pinned, newer, summary].map(({ id }) => id))
 })
 
 test("what surely fits is all in, also where tokens are bytes", () => {

@@ -23,13 +23,14 @@ export function messageResource(message: Message): MessageResource {
 }
 
 export function memoryResource(memory: Memory): MemoryResource {
-  const { id, kind, text, isPinned, day, sources, validFrom, validTo, supersededBy, createdAt } = memory
+  const { id, kind, text, isPinned, day, sourceCount, sources, validFrom, validTo, supersededBy, createdAt } = memory
   return {
     id,
     kind,
     text,
     pinned: isPinned,
     day,
+    source_count: sourceCount,
     sources: sources.map(({ messageId, conversationId, role, createdAt: saidAt }) => ({
       message_id: messageId,
       conversation_id: conversationId,

@@ -9,6 +9,7 @@ interface MemoryRow {
   text: string
   is_pinned: boolean
   day: string | null
+  source_count: number
   sources: { message_id: string; conversation_id: string; role: "user" | "assistant"; created_at: string }[]
   valid_from: string
   valid_to: string | null
@@ -16,13 +17,20 @@ interface MemoryRow {
   created_at: string
 }
 
+/** Of a long day's summary every message is a source: a page of memories would be one of messages. */
+const sourcesMax = 20
+
 /** Columns of a MemoryRow from `m`. */
 const columns = `m.id::text as id, m.kind, m.text, m.is_pinned, m.day::text as day,
   grizz.rfc3339(m.valid_from) as valid_from, grizz.rfc3339(m.valid_to) as valid_to,
   m.superseded_by::text as superseded_by, grizz.rfc3339(m.created_at) as created_at,
+  (select count(*)::integer from grizz.memory_sources s where s.memory_id = m.id) as source_count,
   (select coalesce(json_agg(json_build_object('message_id', g.id, 'conversation_id', g.conversation_id, 'role', g.role,
       'created_at', grizz.rfc3339(g.created_at)) order by g.created_at, g.id), '[]')
-    from grizz.memory_sources s join public.messages g on g.id = s.message_id where s.memory_id = m.id) as sources`
+    from (
+      select k.* from grizz.memory_sources s join public.messages k on k.id = s.message_id where s.memory_id = m.id
+      order by k.created_at, k.id limit ${sourcesMax}
+    ) g) as sources`
 
 // The text is looked for as it is: no pattern, so that `%` is a per cent sign.
 const list: Statement = {
@@ -63,25 +71,34 @@ const forget: Statement = {
   text: "select grizz.forget_memory($1::uuid, $2::uuid) as is_gone",
 }
 
-// The pinned ones however old they are, then the newest facts and the newest summary: each list in order of time.
+// In the order in which they are to be chosen where not all fit: the pinned ones, however old, the newest summary, then
+// facts and notes by the words that they share with the question, a word that few of them have counting more, and the newest.
 const recollect: Statement = {
   name: "grizz_recollect",
   text: `with ${occasion}, holding as (
       select m.* from grizz.memories m
-      where m.user_id = (select u.user_id from of_user u) and m.superseded_by is null
-      order by m.created_at desc, m.id desc limit 500
+      where m.user_id = (select u.user_id from of_user u) and m.superseded_by is null and not m.is_pinned
+      order by m.created_at desc, m.id desc limit 1000
+    ), shared as (
+      select h.id, count(*) over (partition by w.word) as spread
+      from holding h, lateral unnest(h.words) w(word)
+      where w.word in (select unnest(grizz.words_of(a.content)) from asked a)
     ), chosen as (
-      (select m.* from grizz.memories m
+      (select 1 as choice, 0 as likeness, m.* from grizz.memories m
         where m.user_id = (select u.user_id from of_user u) and m.superseded_by is null and m.is_pinned
         order by m.created_at desc limit 30)
-      union all (select * from holding h where h.kind = 'fact' and not h.is_pinned order by h.created_at desc limit 30)
-      union all (select * from holding h where h.kind = 'summary' and not h.is_pinned order by h.day desc limit 1)
+      union all (select 2, 0, h.* from holding h where h.kind = 'summary' order by h.day desc limit 1)
+      union all (
+        select 3, coalesce(s.likeness, 0) as likeness, h.* from holding h
+        left join (select s.id, sum(1.0 / s.spread) as likeness from shared s group by s.id) s on s.id = h.id
+        where h.kind <> 'summary' order by likeness desc, h.created_at desc limit 30
+      )
     )
     select (
         select coalesce(json_agg(json_build_object(
-          'id', h.id, 'kind', h.kind, 'text', h.text,
+          'id', h.id, 'kind', h.kind, 'text', h.text, 'isPinned', h.is_pinned,
           'since', coalesce(h.day, (h.valid_from at time zone 'UTC')::date)
-        ) order by h.is_pinned desc, h.kind = 'summary', h.created_at, h.id), '[]') from chosen h
+        ) order by h.choice, h.likeness desc, h.created_at desc, h.id desc), '[]') from chosen h
       ) as memories, (
         select coalesce(json_agg(json_build_object(
           'id', q.message_id, 'role', q.role, 'text', left(q.content, $5::integer),
@@ -172,6 +189,7 @@ function toMemory(row: MemoryRow): Memory {
     text: row.text,
     isPinned: row.is_pinned,
     day: row.day,
+    sourceCount: row.source_count,
     sources: row.sources.map(toSource),
     validFrom: row.valid_from,
     validTo: row.valid_to,

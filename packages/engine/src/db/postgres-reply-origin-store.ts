@@ -35,7 +35,8 @@ const readWindow: Statement = {
 
 const readMemories: Statement = {
   name: "grizz_reply_origin_memories",
-  text: `select m.id::text as id, m.kind, m.text, coalesce(m.day, (m.valid_from at time zone 'UTC')::date)::text as since
+  text: `select m.id::text as id, m.kind, m.text, m.is_pinned as "isPinned",
+      coalesce(m.day, (m.valid_from at time zone 'UTC')::date)::text as since
     from grizz.memories m where m.user_id = $1::uuid and m.id = any ($2::uuid[])`,
 }
 

@@ -3,7 +3,7 @@ import { expect, test } from "vitest"
 import type { FindByMeaning } from "./meaning.ts"
 import { recollection } from "./recollection.ts"
 
-const memory = { id: "m", kind: "note", text: "Likes honey", since: "2026-01-01" } as const
+const memory = { id: "m", kind: "note", isPinned: false, text: "Likes honey", since: "2026-01-01" } as const
 const quote = {
   id: "q",
   role: "user",

@@ -46,6 +46,47 @@ describeDatabases("memory store", (database) => {
     expect(memories).toHaveLength(31)
   })
 
+  test("of what is remembered comes first what is pinned, the newest, and then what shares words with the question", async () => {
+    const userId = newId()
+    const known = [
+      "The badger is called Otto",
+      "Keeps bees",
+      ...Array.from({ length: 40 }, (_, n) => `Likes number ${n}`),
+    ]
+    for (const text of known) {
+      await stores.memories.addNote(userId, { id: newId(), text, isPinned: false })
+    }
+    await note(userId, "Allergic to nuts")
+    await note(userId, "Says du")
+    const conversation = await TestConversation.create(stores, userId)
+    const job = await conversation.start("What do I call the badger, whatever number he likes?")
+    const asked = { conversationId: conversation.id, position: job.message!.position, window: 1 }
+    const { memories } = await stores.memories.recollect(asked, limits)
+    expect(memories.map(({ text }) => text).slice(0, 4)).toEqual([
+      "Says du",
+      "Allergic to nuts",
+      "The badger is called Otto",
+      "Likes number 39",
+    ])
+    expect(memories.map(({ isPinned }) => isPinned).slice(0, 3)).toEqual([true, true, false])
+    expect(memories).toHaveLength(32)
+  })
+
+  test("of very many sources the first are named, and all are counted", async () => {
+    const { userId, conversation, messageId, memoryId } = await derivedFact(database(), stores, "I keep bees")
+    for (let turn = 0; turn < 12; turn++) await conversation.say("And bees", "I see.")
+    await sql(
+      database(),
+      `insert into grizz.memory_sources (memory_id, message_id)
+        select $1::uuid, m.id from public.messages m where m.conversation_id = $2::uuid on conflict do nothing`,
+      [memoryId, conversation.id],
+    )
+    const [memory] = await stores.memories.list(userId, everything)
+    expect(memory!.sourceCount).toBe(26)
+    expect(memory!.sources).toHaveLength(20)
+    expect(memory!.sources[0]).toMatchObject({ messageId })
+  })
+
   test("a page neither skips nor repeats a memory of the same microsecond", async () => {
     const userId = newId()
     const ids: string[] = []

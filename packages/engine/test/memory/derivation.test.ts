@@ -228,6 +228,41 @@ describeDatabases("derivation", (database) => {
     expect(await holding(conversation.userId)).toMatchObject([{ id: known[biel]!.id }])
   })
 
+  test("a correction keeps the pin of what it corrects", async () => {
+    answer = facts(fact("The user lives in Bern."))
+    const conversation = await TestConversation.create(stores)
+    const derivation = start()
+    await talk(conversation, "I live in Bern")
+    await derivation.sweep()
+    const [bern] = await holding(conversation.userId)
+    await stores.memories.correct(conversation.userId, bern!.id, { id: newId(), text: null, isPinned: true })
+    answer = facts(fact("The user lives in Biel.", [1], 1))
+    await talk(conversation, "I moved to Biel")
+    await derivation.sweep()
+    expect(await holding(conversation.userId)).toMatchObject([{ text: "The user lives in Biel.", isPinned: true }])
+  })
+
+  test("what was said before does not correct what was said after it, whichever is gone through first", async () => {
+    answer = facts(fact("The user lives in Biel."))
+    const conversation = await TestConversation.create(stores)
+    const derivation = start()
+    await talk(conversation, "I moved to Biel")
+    await derivation.sweep()
+    answer = facts(fact("The user lives in Bern.", [1], 1))
+    const earlier = await TestConversation.create(stores, conversation.userId)
+    await talk(earlier, "I live in Bern")
+    const back =
+      "update public.messages set created_at = created_at - interval '1 hour' where conversation_id = $1::uuid"
+    await sql(database(), back, [earlier.id])
+    await derivation.sweep()
+    const all = await stores.memories.list(conversation.userId, everything)
+    const biel = all.find(({ text }) => text.includes("Biel"))!
+    const bern = all.find(({ text }) => text.includes("Bern"))!
+    expect(biel.supersededBy).toBeNull()
+    expect(bern).toMatchObject({ supersededBy: biel.id, validTo: biel.validFrom })
+    expect(bern.validFrom < biel.validFrom).toBe(true)
+  })
+
   test("a pause while the model is at work keeps its answer out", async () => {
     const conversation = await TestConversation.create(stores)
     await talk(conversation, "a secret")
@@ -307,6 +342,27 @@ describeDatabases("derivation", (database) => {
     expect(await summaries()).toEqual([])
     await derivation.sweep()
     expect(await summaries()).toMatchObject([{ day: "2020-02-29", text: "Said: I see., the bear hums, I see." }])
+  })
+
+  test("a day's summary that the user corrected holds, whatever is said on that day afterwards", async () => {
+    const userId = newId()
+    const { id } = await stores.conversations.today(userId, "2020-02-29", "UTC")
+    const conversation = TestConversation.of(stores, userId, id)
+    await talk(conversation, "the bear hums")
+    answer = (call) => {
+      const { response_format: form } = call.body as { response_format: { json_schema: { name: string } } }
+      if (form.json_schema.name === "facts") facts()(call)
+      else answerWith(call, JSON.stringify({ summary: `Said: ${dataOf(call).length}` }))
+    }
+    const derivation = start()
+    await derivation.sweep()
+    const [made] = await holding(userId)
+    await stores.memories.correct(userId, made!.id, { id: newId(), text: "We sang.", isPinned: null })
+    await talk(conversation, "and once more")
+    await hasten()
+    await derivation.sweep()
+    expect(model.calls.length).toBeGreaterThan(2)
+    expect(await holding(userId)).toMatchObject([{ kind: "summary", text: "We sang." }])
   })
 
   test("a hostile message stays one line of data", async () => {
