@@ -200,13 +200,50 @@ describeDatabases("recall", (database) => {
     ["31 February", "2026-01-31 23h/2026-02-28 23h"],
     ["in 2024", "2023-12-31 23h/2024-12-31 23h"],
     ["may I march with June?", ""],
+    ["Was war vorgestern?", "2026-11-22 23h/2026-11-23 23h"],
+    ["gestern Abend", "2026-11-23 23h/2026-11-24 23h"],
+    ["am letzten Dienstag", "2026-11-23 23h/2026-11-24 23h"],
+    ["am Sonnabend", "2026-11-20 23h/2026-11-21 23h"],
+    ["vor drei Tagen", "2026-11-21 23h/2026-11-22 23h"],
+    ["vor einer Woche", "2026-11-14 23h/2026-11-21 23h"],
+    ["vor einem Monat", "2026-10-09 22h/2026-11-09 23h"],
+    ["vor 2 Jahren", "2023-12-31 23h/2024-12-31 23h"],
+    ["letzte Woche", "2026-11-15 23h/2026-11-22 23h"],
+    ["am letzten Wochenende", "2026-11-20 23h/2026-11-22 23h"],
+    ["dieses Jahr", "2025-12-31 23h/2026-12-31 23h"],
+    ["im Mai", "2026-04-30 22h/2026-05-31 22h"],
+    ["letzten November", "2025-10-31 23h/2025-11-30 23h"],
+    ["am 8. Mai 2023", "2023-05-07 22h/2023-05-08 22h"],
+    ["am 31. Februar", "2026-01-31 23h/2026-02-28 23h"],
+    ["Mai ist die Marie von vor dem Tag", ""],
   ])("'%s' means %s", async (text, expected) => {
     expect(await days(text)).toBe(expected)
   })
 
   test("a zone that PostgreSQL does not know is UTC, and no mixture of dates fails", async () => {
     expect(await days("yesterday", "Mars/Olympus")).toBe("2026-11-24 00h/2026-11-25 00h")
-    const words = ["0", "29", "31st", "99", "999", "2023", "May", "feb", "last", "in", "ago", "years", "days", "month"]
+    const words = [
+      "0",
+      "29",
+      "31st",
+      "99",
+      "999",
+      "2023",
+      "May",
+      "feb",
+      "last",
+      "in",
+      "ago",
+      "years",
+      "days",
+      "month",
+      "vor",
+      "Tagen",
+      "8.",
+      "Mai",
+      "letztes",
+      "Jahr",
+    ]
     await fc.assert(
       fc.asyncProperty(fc.array(fc.constantFrom(...words), { maxLength: 12 }), async (some) => {
         expect(typeof (await days(some.join(" ")))).toBe("string")
