@@ -75,7 +75,6 @@ interface MemoryProps {
 function Memory({ memory, memories, onFollowed }: MemoryProps) {
   const [editing, setEditing] = useState(false)
   const day = new Intl.DateTimeFormat(texts.language, { dateStyle: "medium" }).format(new Date(memory.valid_from))
-  const [source] = memory.sources
   if (editing) {
     const correct = async (text: string) => {
       const isDone = await memories.correct(memory.id, text)
@@ -99,15 +98,17 @@ function Memory({ memory, memories, onFollowed }: MemoryProps) {
       <p dir="auto">{memory.text}</p>
       <p className="dialog-note">
         {texts.memory.kinds[memory.kind]}, {day}
-        {source !== undefined && (
-          <>
-            {" "}
-            <a href={addressOf(source.conversation_id, source.message_id)} onClick={onFollowed}>
-              {texts.memory.source}
-            </a>
-          </>
-        )}
       </p>
+      <Sources memory={memory} onFollowed={onFollowed} />
+      <button
+        type="button"
+        className="button link"
+        title={texts.memory.pinHint}
+        aria-pressed={memory.pinned}
+        onClick={() => void memories.pin(memory.id, !memory.pinned)}
+      >
+        {texts.memory.pin}
+      </button>
       <button type="button" className="button link" onClick={() => setEditing(true)}>
         {texts.memory.correct}
       </button>
@@ -115,6 +116,30 @@ function Memory({ memory, memories, onFollowed }: MemoryProps) {
         {texts.memory.forget}
       </button>
     </li>
+  )
+}
+
+/** The messages that a memory was derived from, each a way to it. */
+function Sources({ memory: { sources, source_count }, onFollowed }: Pick<MemoryProps, "memory" | "onFollowed">) {
+  const [first] = sources
+  if (first === undefined) return null
+  const linkTo = ({ conversation_id, message_id }: typeof first, text: string) => (
+    <a href={addressOf(conversation_id, message_id)} onClick={onFollowed}>
+      {text}
+    </a>
+  )
+  if (source_count === 1) return <p className="dialog-note">{linkTo(first, texts.memory.source)}</p>
+  const said = new Intl.DateTimeFormat(texts.language, { dateStyle: "medium", timeStyle: "short" })
+  return (
+    <details className="dialog-note">
+      <summary>{texts.memory.sources(source_count)}</summary>
+      <ul className="memory-sources">
+        {sources.map((source) => (
+          <li key={source.message_id}>{linkTo(source, said.format(new Date(source.created_at)))}</li>
+        ))}
+        {source_count > sources.length && <li>{texts.memory.moreSources(source_count - sources.length)}</li>}
+      </ul>
+    </details>
   )
 }
 

@@ -1,5 +1,5 @@
 import type { GrizzClient, MemoryResource } from "@grizz/client"
-import { useCallback, useEffect, useState } from "react"
+import { useCallback, useEffect, useRef, useState } from "react"
 import { merged } from "./use-days.ts"
 
 export interface Memories {
@@ -11,6 +11,7 @@ export interface Memories {
   /** These resolve to whether the engine did it; then the list shows it. */
   remember: (text: string) => Promise<boolean>
   correct: (id: string, text: string) => Promise<boolean>
+  pin: (id: string, isPinned: boolean) => Promise<boolean>
   forget: (id: string) => Promise<boolean>
   pause: (isPaused: boolean) => Promise<boolean>
 }
@@ -20,34 +21,39 @@ export function useMemories(client: GrizzClient, query: string): Memories {
   const [items, setItems] = useState<readonly MemoryResource[]>([])
   const [status, setStatus] = useState<Memories["status"]>("loading")
   const [isPaused, setPaused] = useState(false)
-  const [cursor, setCursor] = useState<string | null>(null)
+  /** A cursor is one of the words that it came with. */
+  const [next, setNext] = useState<{ query: string; cursor: string | null }>({ query, cursor: null })
+
+  const request = useRef(new AbortController())
 
   const load = useCallback(
-    async (after: string | null, signal?: AbortSignal) => {
+    async (after: string | null) => {
+      // Only the newest question counts: an older answer would be of other words, or of a list that changed.
+      request.current.abort()
+      const { signal } = (request.current = new AbortController())
       try {
         const q = query.trim() === "" ? undefined : query.trim()
-        const options = signal === undefined ? {} : { signal }
         const [page, settings] = await Promise.all([
-          client.call("GET /memories", { query: { cursor: after, q }, ...options }),
-          client.call("GET /memories/settings", options),
+          client.call("GET /memories", { query: { cursor: after, q }, signal }),
+          client.call("GET /memories/settings", { signal }),
         ])
+        if (signal.aborted) return
         setItems((held) => (after === null ? page.data : merged(held, page.data)))
-        setCursor(page.next_cursor)
+        setNext({ query, cursor: page.next_cursor })
         setPaused(settings.paused)
         setStatus("loaded")
       } catch {
-        if (signal?.aborted !== true) setStatus("failed")
+        if (!signal.aborted) setStatus("failed")
       }
     },
     [client, query],
   )
   useEffect(() => {
-    const abort = new AbortController()
     // Who is still typing is not asked for every letter.
-    const timer = setTimeout(() => void load(null, abort.signal), query === "" ? 0 : 200)
+    const timer = setTimeout(() => void load(null), query === "" ? 0 : 200)
     return () => {
       clearTimeout(timer)
-      abort.abort()
+      request.current.abort()
     }
   }, [load, query])
 
@@ -68,10 +74,11 @@ export function useMemories(client: GrizzClient, query: string): Memories {
     items,
     status,
     isPaused,
-    hasMore: cursor !== null,
-    loadMore: () => void load(cursor),
+    hasMore: next.query === query && next.cursor !== null,
+    loadMore: () => void load(next.cursor),
     remember: (text) => change(() => client.call("POST /memories", { body: { text } })),
     correct: (id, text) => change(() => client.call("PATCH /memories/{id}", { id, body: { text } })),
+    pin: (id, pinned) => change(() => client.call("PATCH /memories/{id}", { id, body: { pinned } })),
     forget: (id) => change(() => client.call("DELETE /memories/{id}", { id })),
     pause: async (paused) => {
       // At once, as a box does that is ticked; taken back where the engine did not hear it.

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto"
 import type { Page } from "playwright-core"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 import { composer, PageBrowser, phone, replies, say } from "./support/browser-page.ts"
@@ -53,9 +54,14 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     await memory.getByRole("textbox", { name: "How it is right" }).fill("My sister is called Ida")
     await memory.getByRole("button", { name: "Save" }).click()
     await memory.getByText("My sister is called Ida").waitFor()
+    const pin = memory.getByRole("button", { name: "Keep in mind" })
+    expect(await pin.getAttribute("aria-pressed")).toBe("true")
+    await pin.click()
+    await expect.poll(() => pin.getAttribute("aria-pressed")).toBe("false")
     await memory.getByRole("checkbox").check()
     await page.reload()
     await open()
+    await expect.poll(() => pin.getAttribute("aria-pressed")).toBe("false")
     await memory.getByText("My sister is called Ida").waitFor()
     expect(await memory.getByRole("checkbox").isChecked()).toBe(true)
     expect(await memory.getByRole("listitem").count()).toBe(1)
@@ -66,6 +72,52 @@ describe.skipIf(chromium === null)(`page${chromium === null ? ": no Chromium fou
     await memory.getByText("Nothing is remembered here.").waitFor()
     await page.keyboard.press("Escape")
     await memory.waitFor({ state: "hidden" })
+  })
+
+  test("leads from a memory to each message that it came from, and shows no answer to words that have changed", async () => {
+    const page = await browser.signIn(engine.url)
+    await sayFromElsewhere(page, model, [
+      { text: "I keep bees", answer: "How many?" },
+      { text: "Three hives of bees", answer: "Lovely." },
+    ])
+    await page.getByText("Three hives of bees").waitFor()
+    const client = await clientOf(page)
+    const [conversation] = (await client.call("GET /conversations", { query: {} })).data
+    const said = (await client.call("GET /conversations/{id}/messages", { id: conversation!.id, query: {} })).data
+    const sources = said
+      .filter(({ role }) => role === "user")
+      .map(({ id, conversation_id, role, created_at }) => ({ message_id: id, conversation_id, role, created_at }))
+    const fact = { kind: "fact", pinned: false, day: null, valid_to: null, superseded_by: null }
+    const at = said[0]!.created_at
+    const times = { valid_from: at, created_at: at }
+    const id = randomUUID()
+    const answer = (text: string) => ({
+      data: [{ id, text, sources, source_count: 22, ...fact, ...times }],
+      next_cursor: null,
+    })
+    const late = Promise.withResolvers<void>()
+    await page.route(/\/memories(\?|$)/, async (route) => {
+      const isLate = route.request().url().includes("q=hives")
+      if (isLate) await late.promise
+      await route.fulfill({ json: answer(isLate ? "The late answer" : "Keeps bees") }).catch(() => undefined)
+    })
+    const memory = page.getByRole("dialog", { name: "What I remember" })
+    await page.getByRole("button", { name: "What I remember", exact: true }).click()
+    await memory.getByText("Keeps bees").waitFor()
+    const asked = page.waitForRequest(/q=hives/)
+    await memory.getByRole("searchbox").fill("hives")
+    await asked
+    const again = page.waitForResponse(/q=bees/)
+    await memory.getByRole("searchbox").fill("bees")
+    await again
+    late.resolve()
+    await memory.getByText("See where it was said (22)").click()
+    await memory.getByText("and 20 more").waitFor()
+    expect(await memory.getByText("The late answer").count()).toBe(0)
+    expect(await memory.locator(".memory-sources a").count()).toBe(2)
+    await memory.locator(".memory-sources a").nth(1).click()
+    await memory.waitFor({ state: "hidden" })
+    expect(page.url()).toContain(sources[1]!.message_id)
   })
 
   test("goes on with a reply after a reload in its middle, and on a second device", async () => {
