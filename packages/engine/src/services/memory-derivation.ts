@@ -68,11 +68,10 @@ export class MemoryDerivation {
   async #do(job: DerivationJob): Promise<void> {
     const { derivations, quietSeconds, logger } = this.#options
     try {
-      // What was said while the user had paused is not gone through later either.
-      if (job.isPaused) return await derivations.end(job, job.until, 0)
       const { lines, position } = await this.#read(job)
       if (lines.length === 0 || job.attempt > maxAttempts) return await derivations.end(job, position, 0)
-      if (!(await derivations.spendCall(job.userId, this.#options.budget))) {
+      // What was said before the pause waits for its end; what is said meanwhile is not among the lines, now or later.
+      if (job.isPaused || !(await derivations.spendCall(job.userId, this.#options.budget))) {
         return await derivations.postpone(job, secondsPerDay / 4, false)
       }
       await this.#derive(job, lines)

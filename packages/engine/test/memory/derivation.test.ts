@@ -194,6 +194,24 @@ describeDatabases("derivation", (database) => {
     expect(dataOf(model.calls[0]).map(({ text }) => text)).toEqual(["no secret", "I see."])
   })
 
+  test("what was said before a pause waits for its end", async () => {
+    answer = facts(fact("x"))
+    const conversation = await TestConversation.create(stores)
+    const derivation = start()
+    await talk(conversation, "before")
+    await stores.memories.setPaused(conversation.userId, true)
+    await derivation.sweep()
+    await talk(conversation, "a secret")
+    await hasten()
+    await derivation.sweep()
+    expect(model.calls).toHaveLength(0)
+    await stores.memories.setPaused(conversation.userId, false)
+    await hasten()
+    await derivation.sweep()
+    expect(dataOf(model.calls[0]).map(({ text }) => text)).toEqual(["before", "I see."])
+    expect(await holding(conversation.userId)).toMatchObject([{ text: "x" }])
+  })
+
   test("what was said while the memory was paused is not gone through later, however soon it goes on", async () => {
     answer = facts(fact("x"))
     const conversation = await TestConversation.create(stores)
