@@ -79,6 +79,20 @@ test("says what is missing, by its name, and fails", async () => {
   expect(stderr).toContain("absent.json")
 })
 
+const other = { ...sample, conversation: { ...sample.conversation, session_2: [{ dia_id: "D2:1", speaker: "Bo" }] } }
+test.each([
+  ["a turn without its text", JSON.stringify([other]), "text"],
+  ["no samples", "{}", "array"],
+  ["no JSON", "[{", "JSON"],
+])("says where a file has another form: %s", async (_, content, said) => {
+  const file = join(folder, "other.json")
+  await writeFile(file, content)
+  const { status, stdout, stderr } = await run("--data", file, "--json")
+  expect({ status, stdout }).toEqual({ status: 1, stdout: "" })
+  expect(stderr).toMatch(/^eval:memory did not run: .*other\.json has another form: /)
+  expect(stderr).toContain(said)
+})
+
 test("refuses a flag that it does not know", async () => {
   expect((await run("--fast")).status).toBe(1)
 })

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises"
+import * as z from "zod"
 
 export interface Turn {
   id: string
@@ -23,37 +24,38 @@ export interface Sample {
   questions: Question[]
 }
 
-interface RawTurn {
-  speaker: string
-  dia_id: string
-  text: string
-  blip_caption?: string
-}
-
-interface RawSample {
-  sample_id: string
-  conversation: Record<string, unknown>
-  qa: { question: string; category: number; evidence: string[] }[]
-}
+const rawTurns = z.array(
+  z.object({ speaker: z.string(), dia_id: z.string(), text: z.string(), blip_caption: z.string().optional() }),
+)
+const rawSamples = z.array(
+  z.object({
+    sample_id: z.string(),
+    conversation: z.looseObject({ speaker_a: z.string(), speaker_b: z.string() }),
+    qa: z.array(z.object({ question: z.string(), category: z.number(), evidence: z.array(z.string()) })),
+  }),
+)
 
 const sessionsMax = 100
 
-/** Reads a file of LoCoMo's form. @throws where there is none, or it has another form */
+/** Reads a file of LoCoMo's form. @throws where there is none; an `Error` that says where it has another form */
 export async function readLocomo(path: string): Promise<Sample[]> {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the form of the file is documented beside it
-  const samples = JSON.parse(await readFile(path, "utf8")) as RawSample[]
-  return samples.map(toSample)
+  const text = await readFile(path, "utf8")
+  try {
+    return rawSamples.parse(JSON.parse(text)).map(toSample)
+  } catch (error) {
+    const reason = error instanceof z.ZodError ? z.prettifyError(error) : String(error)
+    throw new Error(`${path} has another form: ${reason}`, { cause: error })
+  }
 }
 
-function toSample({ sample_id: id, conversation, qa }: RawSample): Sample {
-  const [user, companion] = [String(conversation["speaker_a"]), String(conversation["speaker_b"])]
+function toSample({ sample_id: id, conversation, qa }: z.infer<typeof rawSamples>[number]): Sample {
+  const { speaker_a: user, speaker_b: companion } = conversation
   const sessions: Sample["sessions"] = []
   const known = new Set<string>()
   for (let number = 1; number <= sessionsMax; number++) {
     const raw = conversation[`session_${number}`]
-    if (!Array.isArray(raw)) continue
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as above
-    const turns = (raw as RawTurn[]).map(({ dia_id, speaker, text, blip_caption: caption }): Turn => {
+    if (raw === undefined) continue
+    const turns = rawTurns.parse(raw).map(({ dia_id, speaker, text, blip_caption: caption }): Turn => {
       known.add(dia_id)
       const role = speaker === user ? "user" : "assistant"
       return { id: dia_id, role, text: caption === undefined ? text : `${text} [${caption}]` }

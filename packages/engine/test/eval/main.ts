@@ -23,7 +23,11 @@ async function main(): Promise<number> {
     process.stderr.write(`eval:memory did not run: there is no ${flags.data ?? usual} (--data FILE)\n`)
     return 1
   }
-  const { report, parts } = await evaluate(await readLocomo(path), { tunedOn, withScale: flags.scale })
+  const samples = await readLocomo(path).catch((error: Error) => {
+    process.stderr.write(`eval:memory did not run: ${error.message}\n`)
+  })
+  if (samples === undefined) return 1
+  const { report, parts } = await evaluate(samples, { tunedOn, withScale: flags.scale })
   process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : asText(report, parts))
   return 0
 }
