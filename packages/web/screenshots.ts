@@ -20,6 +20,8 @@ const shown = [
   "earlier-day-desktop-dark",
   "streaming-phone-light",
   "search-desktop-light",
+  "memory-desktop-light",
+  "offline-model-phone-dark",
   "failed-phone-dark",
   "pending-phone-light",
   "days-phone-light",
@@ -67,28 +69,43 @@ const engine = await EngineProcess.start({
   OPENAI_BASE_URL: model.baseUrl,
   OPENAI_API_KEY: "none",
 })
+const withoutModel = await EngineProcess.start({})
 const browser = await PageBrowser.start(findChromium() ?? "chromium")
 try {
   for (const colorScheme of ["light", "dark"] as const) {
     await takeAll(`desktop-${colorScheme}`, { ...wide, colorScheme })
     await takeAll(`phone-${colorScheme}`, { ...phone, colorScheme })
+    await takeOffline(`phone-${colorScheme}`, { ...phone, colorScheme })
   }
 } finally {
   await browser.stop()
+  await withoutModel.stop()
   await engine.stop()
   await postgres.stop()
   await model.stop()
+}
+
+async function picture(page: Page, name: string): Promise<void> {
+  if (process.argv[2] === undefined && !shown.includes(name)) return
+  await page.screenshot({ path: join(folder, `${name}.png`) })
+}
+
+/** The built-in model's answer, with the notice that it is one. */
+async function takeOffline(name: string, look: BrowserContextOptions): Promise<void> {
+  const page = await browser.visit(withoutModel.url, { ...look, reducedMotion: "reduce" })
+  await page.getByRole("button", { name: "Start chatting" }).click()
+  await page.getByText("What is on your mind?").waitFor()
+  await say(page, "Are you there?")
+  await replies(page, "completed").waitFor()
+  await picture(page, `offline-model-${name}`)
+  await page.context().close()
 }
 
 async function takeAll(name: string, look: BrowserContextOptions): Promise<void> {
   const options = { ...look, reducedMotion: "reduce" } as const
   const line = await CutLine.to(engine.url)
   const page = await browser.visit(line.url, options)
-  const take = async (state: string) => {
-    const picture = `${state}-${name}`
-    if (process.argv[2] === undefined && !shown.includes(picture)) return
-    await page.screenshot({ path: join(folder, `${picture}.png`) })
-  }
+  const take = (state: string) => picture(page, `${state}-${name}`)
   await page.getByRole("button", { name: "Start chatting" }).waitFor()
   await take("welcome")
   await page.getByRole("button", { name: "Start chatting" }).click()
@@ -103,6 +120,14 @@ async function takeAll(name: string, look: BrowserContextOptions): Promise<void>
   await search.locator("mark").first().waitFor()
   await take("search")
   await page.keyboard.press("Escape")
+  const days = page.getByRole("button", { name: "Show your days" })
+  if (await days.isVisible()) await days.click()
+  await page.getByRole("button", { name: "What I remember" }).click()
+  const memory = page.getByRole("dialog", { name: "What I remember" })
+  await memory.getByText("by the stove").waitFor()
+  await take("memory")
+  await page.keyboard.press("Escape")
+  if (await days.isVisible()) await page.keyboard.press("Escape")
   model.next(answer)
   await say(page, "Can you help me make a plan for the weekend? Nothing big.")
   await replies(page, "completed").waitFor()
@@ -151,6 +176,10 @@ async function addDays(page: Page): Promise<void> {
   const client = new Client({ connectionString: postgres.url("postgres") })
   client.on("error", () => {})
   await client.connect()
+  await client.query(
+    "insert into grizz.memories (id, user_id, kind, text, is_pinned) values ($1, $2, 'note', 'My sister is called Ida.', true)",
+    [randomUUID(), userId],
+  )
   for (const ago of [1, 2, 3, 5, 8, 9, 12, 13, 14, 20, 33, 34]) {
     const conversation = randomUUID()
     const day = new Date(Date.now() - ago * 86_400_000).toISOString()
@@ -164,6 +193,29 @@ async function addDays(page: Page): Promise<void> {
         [randomUUID(), conversation, userId, role, content, position, day],
       )
     }
+    if (ago === 2) await addMemories(client, conversation)
   }
   await client.end()
+}
+
+/** What was derived from a conversation. */
+async function addMemories(client: Client, conversation: string): Promise<void> {
+  for (const [kind, text, positions] of [
+    ["fact", "Bakes bread; the kitchen is freezing at night.", [0, 2]],
+    [
+      "summary",
+      "The bread had not risen in the cold. It is by the stove now, and there is a letter to write.",
+      [0, 1, 2, 3],
+    ],
+  ]) {
+    await client.query(
+      `with made as (
+        insert into grizz.memories (id, user_id, kind, text, day, valid_from)
+        select $1, user_id, $2, $3, conv_day, created_at from conversations where id = $4 returning id
+      )
+      insert into grizz.memory_sources (memory_id, message_id)
+      select made.id, m.id from made, messages m where m.conversation_id = $4 and m.position = any ($5)`,
+      [randomUUID(), kind, text, conversation, positions],
+    )
+  }
 }
