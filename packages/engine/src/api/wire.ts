@@ -10,7 +10,8 @@ import type {
 import type { Conversation, Memory, Message, ReplyEnd, RunningReply } from "../domain.ts"
 import type { ConversationEvent, Cursor } from "../live-ports.ts"
 import type { Beginning } from "../services/conversation-reader.ts"
-import { cursorPrefix, encodeCursor } from "../services/cursor.ts"
+import { cursorHead, cursorPrefix, encodeOffset } from "../services/cursor.ts"
+import { quote } from "./quote.ts"
 
 export function conversationResource(conversation: Conversation): ConversationResource {
   const { id, userId, title, day, timezone, createdAt, updatedAt } = conversation
@@ -67,6 +68,11 @@ export const frame = (value: ServerFrame): string => JSON.stringify(value)
 export class FrameEncoder {
   readonly #conversationId: string
   #cursorPrefix: string
+  /** The head of the last cursor, and what it says. */
+  #head = ""
+  #message = Number.NaN
+  #reply = 0
+  #attempt = 0
 
   constructor(conversationId: string) {
     this.#conversationId = conversationId
@@ -76,6 +82,7 @@ export class FrameEncoder {
   /** How many messages were erased from the conversation: part of every cursor from now on. */
   set erased(count: number) {
     this.#cursorPrefix = cursorPrefix(this.#conversationId, count)
+    this.#message = Number.NaN
   }
 
   ready({ conversation, cursor, erased, snapshot }: Beginning): string {
@@ -84,7 +91,7 @@ export class FrameEncoder {
     return frame({
       type: "ready",
       conversation: conversationResource(conversation),
-      cursor: encodeCursor(this.#cursorPrefix, cursor),
+      cursor: this.cursor(cursor),
       messages: snapshot?.messages.map(messageResource) ?? null,
       reply: reply === null ? null : { ...startOf(reply), text: reply.text },
       queued: snapshot?.queued.map(({ replyId, messageId }) => ({ reply_id: replyId, message_id: messageId })) ?? null,
@@ -92,12 +99,19 @@ export class FrameEncoder {
   }
 
   cursor(at: Cursor): string {
-    return encodeCursor(this.#cursorPrefix, at)
+    const { message, reply, attempt } = at
+    if (message !== this.#message || reply !== this.#reply || attempt !== this.#attempt) {
+      this.#head = cursorHead(this.#cursorPrefix, at)
+      this.#message = message
+      this.#reply = reply
+      this.#attempt = attempt
+    }
+    return encodeOffset(this.#head, at)
   }
 
   event(event: ConversationEvent, at: Cursor): string {
     if (event.type === "message.removed") this.erased = event.count
-    const cursor = encodeCursor(this.#cursorPrefix, at)
+    const cursor = this.cursor(at)
     if (event !== lastEncoded.event || cursor !== lastEncoded.cursor) {
       lastEncoded = { event, cursor, text: encode(event, cursor) }
     }
@@ -119,7 +133,8 @@ function encode(event: ConversationEvent, cursor: string): string {
     case "reply.started":
       return frame({ type: event.type, ...startOf(event.reply), cursor })
     case "reply.delta":
-      return frame({ type: event.type, reply_id: event.replyId, text: event.text, cursor })
+      // What `frame` would make of it. An id and a cursor need no escapes.
+      return `{"type":"reply.delta","reply_id":"${event.replyId}","text":${quote(event.text)},"cursor":"${cursor}"}`
     case "reply.restarted":
       return frame({ type: event.type, reply_id: event.reply.id, attempt: event.reply.attempt, cursor })
     case "reply.ended":

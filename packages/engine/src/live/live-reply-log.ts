@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto"
-import type { Message, RunningReply } from "../domain.ts"
+import type { Message, ReplyEnd, RunningReply } from "../domain.ts"
 import type { EventSink, Following, ReplyLog, ReplyWriter, StoredReader } from "../live-ports.ts"
 import { decodeEntry } from "./live-entry.ts"
 import { Outbox } from "./outbox.ts"
@@ -80,26 +80,8 @@ export class LiveReplyLog implements ReplyLog {
     const conversation = this.#conversation(conversationId)
     const entry: ReplyEntry = { kind: "reply", reply, text: "" }
     conversation.start(entry)
-    const outgoing = this.#outbox?.start(entry)
-    return {
-      get text() {
-        return entry.text
-      },
-      append: (text) => {
-        conversation.append(entry, text)
-        outgoing?.append()
-      },
-      end: (end) => {
-        conversation.end(entry, end)
-        this.#forgetIfIdle(conversationId)
-        outgoing?.end(end)
-      },
-      abandon: () => {
-        conversation.abandon(entry)
-        this.#forgetIfIdle(conversationId)
-        outgoing?.abandon()
-      },
-    }
+    const outgoing = this.#outbox?.start(entry) ?? null
+    return new LocalReply(entry, conversation, outgoing, () => this.#forgetIfIdle(conversationId))
   }
 
   follow(conversationId: string, sink: EventSink, stored: StoredReader): Following {
@@ -202,5 +184,47 @@ export class LiveReplyLog implements ReplyLog {
     await conversation.look()
     this.#looks -= 1
     this.#lookNext()
+  }
+}
+
+/** A reply that is written here: told to the readers here, and to other nodes. */
+class LocalReply implements ReplyWriter {
+  readonly #entry: ReplyEntry
+  readonly #conversation: SharedConversation
+  readonly #outgoing: ReturnType<Outbox["start"]> | null
+  readonly #onOver: () => void
+
+  /** @param onOver called when nothing more is written to it */
+  constructor(
+    entry: ReplyEntry,
+    conversation: SharedConversation,
+    outgoing: ReturnType<Outbox["start"]> | null,
+    onOver: () => void,
+  ) {
+    this.#entry = entry
+    this.#conversation = conversation
+    this.#outgoing = outgoing
+    this.#onOver = onOver
+  }
+
+  get text(): string {
+    return this.#entry.text
+  }
+
+  append(text: string): void {
+    this.#conversation.append(this.#entry, text)
+    this.#outgoing?.append()
+  }
+
+  end(end: ReplyEnd): void {
+    this.#conversation.end(this.#entry, end)
+    this.#onOver()
+    this.#outgoing?.end(end)
+  }
+
+  abandon(): void {
+    this.#conversation.abandon(this.#entry)
+    this.#onOver()
+    this.#outgoing?.abandon()
   }
 }

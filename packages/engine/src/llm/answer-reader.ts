@@ -27,7 +27,7 @@ export class AnswerReader implements SseSink {
   }
 
   /** @throws ModelFailure; what was read before it can still be taken */
-  push(chunk: Uint8Array): void {
+  push(chunk: Buffer): void {
     if (!this.#done) this.#events.push(chunk)
   }
 

@@ -41,6 +41,8 @@ export class ModelConnection extends Duplex {
   #socket: Socket | null = null
   /** What was just read, until `read` takes it. */
   #chunk: Buffer | null = null
+  /** While the parser is told of it; nothing else is there to be read then. */
+  #isDelivering = false
   #hasTinyChunks = false
   #listener: ReadListener | null = null
   #allowance: ReadAllowance
@@ -117,7 +119,9 @@ export class ModelConnection extends Duplex {
     // In order behind what is still unread, if anything is.
     if (this.readableLength === 0) {
       this.#chunk = chunk
+      this.#isDelivering = true
       this.emit("readable")
+      this.#isDelivering = false
       if (this.#chunk === null) return
       this.#chunk = null
     }
@@ -126,9 +130,12 @@ export class ModelConnection extends Duplex {
 
   override read(size?: number): unknown {
     const chunk = this.#chunk
-    if (chunk === null) return super.read(size)
-    this.#chunk = null
-    return chunk
+    if (chunk !== null) {
+      this.#chunk = null
+      return chunk
+    }
+    // The parser asks once more after each read: there is nothing, as the stream's own way would find out at length.
+    return this.#isDelivering && this.readableLength === 0 ? null : super.read(size)
   }
 
   override _read(): void {

@@ -16,7 +16,7 @@ function read(chunks: readonly (string | Uint8Array)[], lineMaxLength = 1000): {
     },
   }
   const reader = new SseReader(sink, lineMaxLength)
-  for (const chunk of chunks) reader.push(typeof chunk === "string" ? Buffer.from(chunk) : chunk)
+  for (const chunk of chunks) reader.push(Buffer.from(chunk))
   reader.end()
   return { events, foreign: reader.foreign }
 }

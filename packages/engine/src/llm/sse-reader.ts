@@ -38,7 +38,7 @@ export class SseReader {
     this.#lineMaxLength = lineMaxLength
   }
 
-  push(chunk: Uint8Array): void {
+  push(chunk: Buffer): void {
     this.#read(this.#decode(chunk))
   }
 
@@ -49,13 +49,13 @@ export class SseReader {
     this.#read("\n")
   }
 
-  #decode(chunk: Uint8Array): string {
+  #decode(chunk: Buffer): string {
     // A read that begins and ends between characters (they nearly all do) needs no streaming decoder, which is slower.
-    const endsInAscii = (chunk.at(-1) ?? 0x80) < 0x80
+    const endsInAscii = chunk.length > 0 && chunk[chunk.length - 1]! < 0x80
     const whole = endsInAscii && !this.#decoderHolds
     this.#decoderHolds = !endsInAscii
     if (!whole) return this.#decoder.decode(chunk, { stream: true })
-    return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString("utf8")
+    return chunk.toString()
   }
 
   #read(decoded: string): void {

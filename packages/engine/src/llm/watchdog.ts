@@ -9,6 +9,7 @@ export class Watchdog {
   readonly #onExpired: (limit: "phase" | "total") => void
   readonly #totalDeadline: number
   #limitMs: number
+  /** In whole ms, which V8 keeps in the object itself: each piece of news moves it. */
   #deadline: number
   #timer: NodeJS.Timeout | undefined
 
@@ -18,7 +19,7 @@ export class Watchdog {
     this.#onExpired = onExpired
     this.#totalDeadline = now + totalMs
     this.#limitMs = phaseMs
-    this.#deadline = now + phaseMs
+    this.#deadline = Math.ceil(now) + phaseMs
     this.#arm(now)
   }
 
@@ -26,13 +27,13 @@ export class Watchdog {
   restart(phaseMs: number): void {
     const now = performance.now()
     this.#limitMs = phaseMs
-    this.#deadline = now + phaseMs
+    this.#deadline = Math.ceil(now) + phaseMs
     this.#arm(now)
   }
 
   /** The current phase's limit counts from now again. */
   renew(): void {
-    this.#deadline = performance.now() + this.#limitMs
+    this.#deadline = Math.ceil(performance.now()) + this.#limitMs
   }
 
   stop(): void {

@@ -37,6 +37,8 @@ export function withRetry(llm: LlmClient, options: RetryOptions): LlmClient {
       ...request,
       onText: (text) => {
         hasText = true
+        // From now on there is nothing to watch: it would be a step of the way of every token.
+        watched.onText = request.onText
         request.onText(text)
       },
     }

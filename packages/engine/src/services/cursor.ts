@@ -18,9 +18,18 @@ export function cursorPrefix(conversationId: string, erased = 0): string {
   return erased === 0 ? conversation : `${conversation}~${erased.toString(36)}`
 }
 
-export function encodeCursor(prefix: string, { message, reply, attempt, offset, ended }: Cursor): string {
-  const numbers = `${(message + 1).toString(36)}.${(reply + 1).toString(36)}.${attempt.toString(36)}.${offset.toString(36)}`
-  return `${prefix}.${numbers}${ended ? ".e" : ""}`
+export function encodeCursor(prefix: string, cursor: Cursor): string {
+  return encodeOffset(cursorHead(prefix, cursor), cursor)
+}
+
+/** What the cursors of one reply's text have in common: all but the last numbers. */
+export function cursorHead(prefix: string, { message, reply, attempt }: Cursor): string {
+  return `${prefix}.${(message + 1).toString(36)}.${(reply + 1).toString(36)}.${attempt.toString(36)}.`
+}
+
+/** The cursor with that head. */
+export function encodeOffset(head: string, { offset, ended }: Cursor): string {
+  return ended ? `${head}${offset.toString(36)}.e` : head + offset.toString(36)
 }
 
 /** Null for what is no cursor, or another conversation's. */

@@ -28,16 +28,42 @@ export interface ReplyRunnerOptions {
   delay?: (ms: number) => Promise<void>
 }
 
-/** A reply that this process produces now. */
-interface Production {
-  reply: RunningReply
-  writer: ReplyWriter
-  abort: AbortController
-  /** Until then nobody else can own the reply, whatever happens; on the monotonic clock. */
-  deadlineMs: number
+/** A reply that this process produces now: nothing is written to it once its lease may be another's. */
+class Production {
+  readonly reply: RunningReply
+  readonly writer: ReplyWriter
+  readonly abort = new AbortController()
   /** The model call is over, and the end is on its way to the database. */
-  isEnding: boolean
-  finished: Promise<void>
+  isEnding = false
+  finished: Promise<void> = Promise.resolve()
+  readonly #now: () => number
+  /** In whole ms, which V8 keeps in the object itself: the way of every token looks at it. */
+  #deadlineMs = 0
+
+  constructor(reply: RunningReply, writer: ReplyWriter, deadlineMs: number, now: () => number) {
+    this.reply = reply
+    this.writer = writer
+    this.#now = now
+    this.deadlineMs = deadlineMs
+  }
+
+  /** Until then nobody else can own the reply, whatever happens; on the monotonic clock. */
+  get deadlineMs(): number {
+    return this.#deadlineMs
+  }
+
+  set deadlineMs(atMs: number) {
+    this.#deadlineMs = Math.floor(atMs)
+  }
+
+  get text(): string {
+    return this.writer.text
+  }
+
+  append(text: string): void {
+    if (this.#now() < this.#deadlineMs) this.writer.append(text)
+    else this.abort.abort(leaseLost)
+  }
 }
 
 /** How long to wait before an end that could not be saved is tried again. */
@@ -84,18 +110,9 @@ export class ReplyRunner {
     const deadlineMs = ownedSinceMs + leaseMs
     const wasBegun = this.holds(id) || (this.#over.get(id)?.attempt ?? 0) >= attempt
     if (wasBegun || now() >= deadlineMs) return
-    const writer = log.start(job.reply)
-    const abort = new AbortController()
-    const production: Production = {
-      reply: job.reply,
-      writer,
-      abort,
-      deadlineMs,
-      isEnding: false,
-      finished: Promise.resolve(),
-    }
-    if (job.stopRequested) abort.abort(replyStopped)
-    else if (this.#isOutOfTime) abort.abort(handedOver)
+    const production = new Production(job.reply, log.start(job.reply), deadlineMs, now)
+    if (job.stopRequested) production.abort.abort(replyStopped)
+    else if (this.#isOutOfTime) production.abort.abort(handedOver)
     this.#productions.set(id, production)
     production.finished = this.#produce(job, production)
   }
@@ -155,15 +172,6 @@ export class ReplyRunner {
     const { agent, logger, leaseMs, now } = this.#options
     const { reply, writer, abort } = production
     const log = logger.child({ conversation_id: reply.conversationId, reply_id: reply.id, attempt: reply.attempt })
-    const fenced = {
-      get text() {
-        return writer.text
-      },
-      append: (text: string) => {
-        if (now() < production.deadlineMs) writer.append(text)
-        else abort.abort(leaseLost)
-      },
-    }
     try {
       const outcome = await produceReply(
         agent,
@@ -173,7 +181,7 @@ export class ReplyRunner {
           context: job.context,
           recollects: job.recollects,
         },
-        fenced,
+        production,
         abort.signal,
         log,
       )

@@ -20,7 +20,14 @@ function encode(text: string): WireFrame {
   return frame
 }
 
+/** Those of the usual frames. */
+const shortHeads: string[] = Array.from({ length: 1024 }, (_, bytes) => makeHead(bytes))
+
 function headOf(bytes: number): string {
+  return bytes < shortHeads.length ? shortHeads[bytes]! : makeHead(bytes)
+}
+
+function makeHead(bytes: number): string {
   if (bytes < 126) return String.fromCharCode(0x81, bytes)
   if (bytes < 0x1_0000) return String.fromCharCode(0x81, 126, bytes >> 8, bytes & 0xff)
   const length = Buffer.alloc(8)

@@ -7,16 +7,20 @@ import { publicError } from "../problems.ts"
 import type { Session } from "../session.ts"
 import { errorFrame, FrameEncoder, frame } from "../wire.ts"
 import { closeExpired, closeReader, type Connection, type ConnectionOptions } from "./connection.ts"
+import type { Socket } from "./socket.ts"
 
 /** The typed protocol `grizz.v1`: one JSON object per text frame, PROTOCOL.md. */
 export class TypedConnection implements Connection {
   readonly #options: ConnectionOptions
+  /** The same as the options': a step less on the way of every token. */
+  readonly #socket: Socket
   readonly #encoder: FrameEncoder
   /** Frames that come after a token wait until it is known. */
   #refreshing: Promise<void> | null = null
 
   constructor(options: ConnectionOptions) {
     this.#options = options
+    this.#socket = options.socket
     this.#encoder = new FrameEncoder(options.session.conversationId)
   }
 
@@ -30,8 +34,8 @@ export class TypedConnection implements Connection {
   }
 
   write(event: ConversationEvent, cursor: Cursor): boolean {
-    this.session.reached(cursor)
-    return this.#options.socket.write(this.#encoder.event(event, cursor))
+    if (event.type !== "reply.delta") this.session.reached(cursor)
+    return this.#socket.write(this.#encoder.event(event, cursor))
   }
 
   close(reason: ReaderEnd): void {
