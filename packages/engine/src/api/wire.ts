@@ -10,7 +10,7 @@ import type {
 import type { Conversation, Memory, Message, ReplyEnd, RunningReply } from "../domain.ts"
 import type { ConversationEvent, Cursor } from "../live-ports.ts"
 import type { Beginning } from "../services/conversation-reader.ts"
-import { cursorHead, cursorPrefix, encodeOffset } from "../services/cursor.ts"
+import { cursorHead, cursorPrefix, encodeCursor, encodeOffset } from "../services/cursor.ts"
 import { quote } from "./quote.ts"
 
 export function conversationResource(conversation: Conversation): ConversationResource {
@@ -68,9 +68,9 @@ export const frame = (value: ServerFrame): string => JSON.stringify(value)
 export class FrameEncoder {
   readonly #conversationId: string
   #cursorPrefix: string
-  /** The head of the last cursor, and what it says. */
+  /** The head of the last cursor, and what it says; -2 is nobody's. */
   #head = ""
-  #message = Number.NaN
+  #message = -2
   #reply = 0
   #attempt = 0
 
@@ -82,7 +82,7 @@ export class FrameEncoder {
   /** How many messages were erased from the conversation: part of every cursor from now on. */
   set erased(count: number) {
     this.#cursorPrefix = cursorPrefix(this.#conversationId, count)
-    this.#message = Number.NaN
+    this.#message = -2
   }
 
   ready({ conversation, cursor, erased, snapshot }: Beginning): string {
@@ -91,7 +91,7 @@ export class FrameEncoder {
     return frame({
       type: "ready",
       conversation: conversationResource(conversation),
-      cursor: this.cursor(cursor),
+      cursor: encodeCursor(this.#cursorPrefix, cursor),
       messages: snapshot?.messages.map(messageResource) ?? null,
       reply: reply === null ? null : { ...startOf(reply), text: reply.text },
       queued: snapshot?.queued.map(({ replyId, messageId }) => ({ reply_id: replyId, message_id: messageId })) ?? null,
