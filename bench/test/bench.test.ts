@@ -84,16 +84,17 @@ describe.runIf(process.platform === "linux")("the bench", () => {
   })
 
   test("gives the ratios that count with --quick", async () => {
-    const args = ["--quick", "--scale", "0.01", "--tokens", "20", "--rounds", "1", "--json"]
+    // Of 50 idle sockets the relay's memory may not grow at all, and then there is no ratio: 500 always show.
+    const args = ["--quick", "--scale", "0.1", "--tokens", "20", "--rounds", "1", "--json"]
     const { code, stdout, stderr } = await start(args).ended
     expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining("idle: engine") })
     const { figures, ratios } = JSON.parse(stdout.trim().split("\n").at(-1)!)
     const names = ["burst_turn", "paced_token", "paced_token_held", "idle_socket", "connect"]
     expect(Object.keys(ratios)).toEqual(names)
-    for (const name of names) expect(ratios[name]).toEqual(expect.any(Number))
+    for (const name of names) expect(ratios[name]).toBeGreaterThan(0)
     expect(figures.paced.metrics.token_ms.held.p50).toBeGreaterThan(0)
     expect(figures.paced.metrics.first_token_ms.engine.p50).toBeGreaterThan(0)
-    expect(figures.idle.setting).toEqual({ sockets: "50" })
+    expect(figures.idle.setting).toEqual({ sockets: "500" })
   })
 
   test("uses the embedded database when asked to, and says so", async () => {
