@@ -63,4 +63,10 @@ describe("what a plain socket heard", () => {
     }
     expect(violationsOf(heard, 0, { status: "stopped", text: saved })).toBe(1)
   })
+
+  test("may be nothing of a reply that changed hands, though the next one begins with the same character", () => {
+    expect(texts[1]![0]).toBe(texts[0]![0])
+    expect(violationsOf(texts[1]!, 1, { attempt: 2 })).toBe(0)
+    expect(violationsOf(texts[1]!.slice(1), 1, { attempt: 2 })).toBe(1)
+  })
 })

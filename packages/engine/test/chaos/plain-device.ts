@@ -61,16 +61,20 @@ export class PlainDevice {
 /** What a plain socket was told must be the replies to its own messages, in order, each whole or cut by a failure. */
 export function checkPlain(told: Told, stored: Stored, model: ModelBook, transcript: PlainTranscript): void {
   const replies = Map.groupBy(stored.replies, ({ messageId }) => messageId)
-  const own = stored.messages.filter(({ role, content }) => role === "user" && transcript.sent.includes(content))
-  let rest = transcript.text
-  for (const { id, content } of own.toSorted((a, b) => a.position - b.position)) {
-    const reply = replies.get(id)?.[0]
-    if (rest === "" || reply === undefined) break
-    const length = toldLength(reply, model.callsOf(content), rest, transcript.errors > 0)
-    if (length === null) break
-    rest = rest.slice(length)
+  const own = stored.messages
+    .filter(({ role, content }) => role === "user" && transcript.sent.includes(content))
+    .toSorted((a, b) => a.position - b.position)
+  let leftMin = transcript.text.length
+  const isExplained = (rest: string, at: number): boolean => {
+    leftMin = Math.min(leftMin, rest.length)
+    if (rest === "") return true
+    const message = own[at]
+    const reply = message && replies.get(message.id)?.[0]
+    if (reply === undefined) return false
+    const lengths = toldLengths(reply, model.callsOf(message!.content), rest, transcript.errors > 0)
+    return lengths.some((length) => isExplained(rest.slice(length), at + 1))
   }
-  if (rest === "") return
+  if (isExplained(transcript.text, 0)) return
   const expected = own
     .flatMap(({ id }) => replies.get(id) ?? [])
     .map((reply) => ({
@@ -82,24 +86,27 @@ export function checkPlain(told: Told, stored: Stored, model: ModelBook, transcr
   const heard = [...transcript.text.matchAll(/‹[^›]+›/g)].map(({ index, 0: begin }) => ({ index, begin }))
   told.violate(
     "text",
-    `${transcript.name}: the last ${rest.length} of ${transcript.text.length} units are no reply to it; ` +
+    `${transcript.name}: the last ${leftMin} of ${transcript.text.length} units are no reply to it; ` +
       `${transcript.errors} errors, heard ${JSON.stringify(heard)}, stored ${JSON.stringify(expected)}`,
   )
 }
 
-/** How much of what was heard belongs to this reply; null when it cannot be. */
-function toldLength(
+/** How much of what was heard may belong to this reply; empty when it cannot be. */
+function toldLengths(
   { text, attempt }: StoredReply,
   calls: readonly ModelCall[],
   heard: string,
   hasFailed: boolean,
-): number | null {
+): number[] {
   const whole = text ?? ""
   // Another attempt took the reply over, perhaps with less than was heard; or the socket was told that its message
-  // failed, and heard no more of it.
-  if (attempt > 1 || hasFailed) return Math.max(0, ...calls.map((call) => commonLength(call.text, heard)))
-  if (heard.startsWith(whole)) return whole.length
-  return whole.startsWith(heard) ? heard.length : null
+  // failed, and heard no more of it. All texts begin alike, so that the next reply's beginning may look like this one's.
+  if (attempt > 1 || hasFailed) {
+    const most = Math.max(0, ...calls.map((call) => commonLength(call.text, heard)))
+    return Array.from({ length: most + 1 }, (_, less) => most - less)
+  }
+  if (heard.startsWith(whole)) return [whole.length]
+  return whole.startsWith(heard) ? [heard.length] : []
 }
 
 function commonLength(a: string, b: string): number {
